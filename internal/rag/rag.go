@@ -1,0 +1,238 @@
+// Package rag holds redkite's words: the types every other package speaks in, the filter language, and the kinds of
+// error. It imports the standard library only and does no I/O.
+//
+//	upload -> Document -> Blocks -> Chunks -> Embeddings -> (Milvus)
+//	query  -> Candidates -> Hits -> Passages -> prompt
+package rag
+
+import "time"
+
+// Identifiers given by the catalog. A ChunkID is also Milvus's primary key.
+type (
+	// CollectionID names a collection for good; its name may be given again after a deletion.
+	CollectionID int64
+	// DocumentID is redkite's own number for a document; the client's id is Document.ExternalID.
+	DocumentID int64
+	// ChunkID is assigned once, when the chunk row is written, and is never given again.
+	ChunkID int64
+	// JobID names a durable request.
+	JobID int64
+)
+
+// DefaultTenant owns everything that is created without an API key.
+const DefaultTenant = "default"
+
+// Embedding is a unit-length vector.
+type Embedding []float32
+
+// Collection is a named set of documents that share one bi-encoder, one chunking and one tenant.
+type Collection struct {
+	ID         CollectionID
+	Tenant     string
+	Name       string
+	BiEncoder  string // name of the bi-encoder in the model manifest
+	Dimension  int    // of the bi-encoder's embeddings
+	Fields     []Field
+	Chunking   Chunking
+	Generation int // number of the live generation, from 1
+	CreatedAt  time.Time
+}
+
+// Field declares one metadata key that a collection filters by; it becomes a typed, indexed column.
+type Field struct {
+	Name string    `json:"name"`
+	Type FieldType `json:"type"`
+}
+
+// FieldType is the type of a declared metadata field.
+type FieldType string
+
+// The field types, as they are written in the API.
+const (
+	FieldInt     FieldType = "int"
+	FieldFloat   FieldType = "float"
+	FieldBool    FieldType = "bool"
+	FieldString  FieldType = "string"
+	FieldStrings FieldType = "string[]"
+)
+
+// Chunking says how a collection's documents are cut.
+type Chunking struct {
+	MaxTokens int `json:"max_tokens"` // most tokens in a chunk's text, counted by the bi-encoder's tokenizer
+	Overlap   int `json:"overlap"`    // tokens repeated from the chunk before, inside a section
+}
+
+// Counts sums up a collection.
+type Counts struct {
+	Total   int // documents, deleted ones left out
+	Ready   int // documents whose newest version is live
+	Pending int // documents that wait or are being worked on
+	Failed  int
+	Chunks  int // live chunks
+}
+
+// Status is the state of a document's newest version.
+type Status string
+
+// The states of a document.
+const (
+	StatusQueued            Status = "queued"
+	StatusParsing           Status = "parsing"
+	StatusEmbedding         Status = "embedding"
+	StatusIndexing          Status = "indexing"
+	StatusReady             Status = "ready"
+	StatusReadyWithWarnings Status = "ready_with_warnings"
+	StatusFailed            Status = "failed"
+	StatusDeleting          Status = "deleting"
+)
+
+// Metadata is a document's own keys: strings, numbers (float64 or int64), booleans and string lists.
+type Metadata map[string]any
+
+// Document is an uploaded source and its newest version.
+type Document struct {
+	ID          DocumentID
+	Collection  CollectionID
+	ExternalID  string // the client's id; equals "doc_<ID>" where the client gave none
+	Title       string
+	Filename    string
+	MediaType   string
+	Size        int64 // bytes of the original
+	SHA256      string
+	Metadata    Metadata
+	Version     int // newest version, from 1
+	LiveVersion int // the version that search may return; 0 while there is none
+	Status      Status
+	Error       *Failure // why the newest version failed, or nil
+	Chunks      int      // chunks of the live version
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Failure is a reason that a user can read and a program can switch on.
+type Failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Span is a half-open range of Unicode code points in a document's normalised text.
+type Span struct {
+	Start int `json:"start"`
+	End   int `json:"end"`
+}
+
+// BlockKind says what a block is.
+type BlockKind string
+
+// The kinds of block.
+const (
+	BlockHeading   BlockKind = "heading"
+	BlockParagraph BlockKind = "paragraph"
+	BlockList      BlockKind = "list"
+	BlockTable     BlockKind = "table"
+	BlockCode      BlockKind = "code"
+)
+
+// Block is one structural piece of a document, as a parser found it. Blocks follow each other in reading order, and
+// Text is exactly the slice Span of Parsed.Text.
+type Block struct {
+	Kind     BlockKind
+	Text     string
+	Headings []string // titles of the sections around it, outermost first
+	Page     int      // from 1; 0 where the format has no pages
+	Span     Span
+}
+
+// Parsed is what a parser makes of an original.
+type Parsed struct {
+	Title    string // found in the document; may be empty
+	Text     string // the normalised text that every span points into
+	Blocks   []Block
+	Pages    int      // 0 where the format has no pages
+	Warnings []string // for example: "page 3 has no text layer"
+}
+
+// Chunk is the text that gets one embedding. It belongs to one version of one document.
+type Chunk struct {
+	ID        ChunkID
+	Document  DocumentID
+	Version   int
+	Ordinal   int // place in the document, from 0
+	Text      string
+	Headings  []string
+	PageStart int // from 1; 0 where the format has no pages
+	PageEnd   int // the last page it touches, inclusive
+	Span      Span
+	Tokens    int // of Text, counted by the collection's bi-encoder
+}
+
+// Candidate is a chunk that a first-stage search found.
+type Candidate struct {
+	Chunk ChunkID
+	Score float32 // cosine similarity, -1 to 1
+}
+
+// JobKind says what a job does.
+type JobKind string
+
+// The kinds of job.
+const (
+	JobIngest           JobKind = "ingest"
+	JobDeleteDocument   JobKind = "delete_document"
+	JobDeleteCollection JobKind = "delete_collection"
+)
+
+// JobState is where a job stands.
+type JobState string
+
+// The states of a job; the last three are final.
+const (
+	JobQueued    JobState = "queued"
+	JobRunning   JobState = "running"
+	JobRetrying  JobState = "retrying" // failed once or more, or waits for a service; will run again at NextRunAt
+	JobSucceeded JobState = "succeeded"
+	JobFailed    JobState = "failed"
+	JobCanceled  JobState = "canceled"
+)
+
+// Final reports whether a job in this state will never run again.
+func (s JobState) Final() bool { return s == JobSucceeded || s == JobFailed || s == JobCanceled }
+
+// Stage is what a running ingest job is busy with.
+type Stage string
+
+// The stages of an ingest job, in order.
+const (
+	StageQueued  Stage = "queued"
+	StageParse   Stage = "parse"
+	StageChunk   Stage = "chunk"
+	StageEmbed   Stage = "embed" // embed and index, batch by batch
+	StagePublish Stage = "publish"
+	StageDelete  Stage = "delete"
+	StageDone    Stage = "done"
+)
+
+// Job is a durable request to do one thing to one document or collection.
+type Job struct {
+	ID         JobID
+	Kind       JobKind
+	Collection CollectionID
+	Document   DocumentID // 0 for a job on a collection
+	Version    int        // the document version an ingest job makes
+	State      JobState
+	Stage      Stage
+	Done       int // chunks done
+	Total      int // chunks in all; 0 until the document is chunked
+	Attempts   int
+	Error      *Failure // of the last attempt that failed
+	CreatedAt  time.Time
+	StartedAt  *time.Time
+	FinishedAt *time.Time
+	NextRunAt  *time.Time // when a retrying job runs again
+}
+
+// Principal is who makes a request.
+type Principal struct {
+	Tenant string
+	Key    string // the API key's public id; empty for the local operator without a key
+}
