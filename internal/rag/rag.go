@@ -236,3 +236,47 @@ type Principal struct {
 	Tenant string
 	Key    string // the API key's public id; empty for the local operator without a key
 }
+
+// Scores explain a hit's place. A score that was not computed is nil.
+type Scores struct {
+	Dense       *float64 `json:"dense"`        // cosine similarity of query and chunk, -1 to 1
+	RerankLogit *float64 `json:"rerank_logit"` // the cross-encoder's raw output; no fixed range
+	Blend       *float64 `json:"blend"`        // mean of the z-scored dense score and logit; orders one result only
+	Relevance   *float64 `json:"relevance"`    // logistic of the logit, 0 to 1; not yet calibrated
+}
+
+// Hit is a candidate after reranking and the liveness check.
+type Hit struct {
+	Document   DocumentID
+	ExternalID string // the client's id of the document
+	Chunk      Chunk
+	Title      string
+	Filename   string
+	Metadata   Metadata
+	Scores     Scores
+	DenseRank  int    // place in the bi-encoder's order, from 1
+	RankedBy   string // what gave this hit its place: RankedByBlend or RankedByDense
+}
+
+// What can give a hit its place.
+const (
+	RankedByBlend = "blend" // cross-encoder and bi-encoder together
+	RankedByDense = "dense" // bi-encoder alone
+)
+
+// Passage is text shown to the LLM: one hit, or neighbouring hits of one document joined.
+type Passage struct {
+	Number     int // its citation number, from 1
+	ExternalID string
+	Document   DocumentID
+	Chunks     []ChunkID
+	Title      string
+	Filename   string
+	Headings   []string
+	PageStart  int
+	PageEnd    int
+	Span       Span
+	Text       string
+	Truncated  bool // cut to fit the budget; Text then ends in a mark
+	Metadata   Metadata
+}

@@ -1,0 +1,40 @@
+// Package retrieve turns a query into hits: embed, search, check liveness, rerank inside the time left, blend.
+package retrieve
+
+import (
+	"time"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// Query asks one collection for passages.
+type Query struct {
+	Collection rag.Collection
+	Text       string
+	TopK       int           // hits wanted, at least 1
+	Candidates int           // chunks the first stage brings and the cross-encoder reads, at least TopK
+	Rerank     bool          // false keeps the bi-encoder's order
+	Filter     *rag.Filter   // nil for none
+	Deadline   time.Duration // for the whole query; what is not reranked by then keeps the bi-encoder's order
+}
+
+// Timings are wall times by stage; a stage that did not run is 0.
+type Timings struct {
+	Embed, Search, Live, Rerank, Total time.Duration
+}
+
+// Result is what a query found, best first.
+type Result struct {
+	Hits       []rag.Hit
+	RankedBy   string   // rag.RankedByBlend where the cross-encoder took part, else rag.RankedByDense
+	Candidates int      // live chunks the first stage found
+	Reranked   int      // of them, how many the cross-encoder read
+	Degraded   []string // what could not be done, as codes such as "rerank_deadline"
+	Timings    Timings
+}
+
+// What a Result can say was degraded.
+const (
+	DegradedRerankDeadline = "rerank_deadline" // time ran out: only the most promising candidates were reranked
+	DegradedRerankFailed   = "rerank_failed"   // the cross-encoder failed: the bi-encoder's order stands
+)
