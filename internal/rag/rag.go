@@ -280,3 +280,10 @@ type Passage struct {
 	Truncated  bool // cut to fit the budget; Text then ends in a mark
 	Metadata   Metadata
 }
+
+// Claim is the right to write for a job. A later claim on the same job carries a higher fence, and every write under
+// an older one is refused with ErrStale.
+type Claim struct {
+	Job   JobID
+	Fence int64
+}
