@@ -1,9 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -63,14 +63,10 @@ func CheckEnvironment(environ []string, extra ...string) error {
 }
 
 // ReadFile reads a YAML settings file into values by flag name. An unknown key is an error that names it.
-func ReadFile(path string) (map[string]string, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read settings: %w", err)
-	}
+func ReadFile(r io.Reader) (map[string]string, error) {
 	var values map[string]any
-	if err := yaml.Unmarshal(raw, &values); err != nil {
-		return nil, fmt.Errorf("read settings %s: %w", path, err)
+	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read settings file: %w", err)
 	}
 	byKey := map[string]Setting{}
 	for _, s := range Table() {
@@ -80,7 +76,7 @@ func ReadFile(path string) (map[string]string, error) {
 	for key, value := range values {
 		s, ok := byKey[key]
 		if !ok {
-			return nil, fmt.Errorf("settings file %s: %q is no setting; 'redkite serve --help' lists them", path, key)
+			return nil, fmt.Errorf("read settings file: %q is no setting; 'redkite serve --help' lists them", key)
 		}
 		out[s.Name] = fmt.Sprint(value)
 	}

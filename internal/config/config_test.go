@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"flag"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -35,23 +34,18 @@ func TestCheckEnvironment(t *testing.T) {
 }
 
 func TestReadFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "redkite.yaml")
-	write := func(text string) {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("milvus_tls: true\nmax_upload_bytes: 1000\nmilvus_timeout: 3s\n")
-	got, err := ReadFile(path)
+	got, err := ReadFile(strings.NewReader("milvus_tls: true\nmax_upload_bytes: 1000\nmilvus_timeout: 3s\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got["milvus-tls"] != "true" || got["max-upload-bytes"] != "1000" || got["milvus-timeout"] != "3s" {
 		t.Errorf("got %v", got)
 	}
-	write("milvus_adress: x\n")
-	if _, err := ReadFile(path); err == nil || !strings.Contains(err.Error(), "milvus_adress") {
+	if _, err := ReadFile(strings.NewReader("milvus_adress: x\n")); err == nil || !strings.Contains(err.Error(), "milvus_adress") {
 		t.Errorf("unknown key: got %v", err)
+	}
+	if got, err := ReadFile(strings.NewReader("")); err != nil || len(got) != 0 {
+		t.Errorf("empty file: got %v, %v", got, err)
 	}
 }
 
