@@ -1,0 +1,103 @@
+# redkite: what to do with a clone. `make help` lists it all.
+# Everything fetched or built for it lies under .deps/, made by the scripts in .setup/ and pinned there by sha256.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The linker finds libtokenizers.a here; ONNX Runtime is opened at run time, by path.
+export CGO_LDFLAGS := $(CGO_LDFLAGS) "-L$(CURDIR)/.deps/lib"
+SHARED := $(if $(filter Darwin,$(shell uname -s)),dylib,so)
+REDKITE_ONNXRUNTIME_LIBRARY ?= $(CURDIR)/.deps/lib/libonnxruntime.$(SHARED)
+export REDKITE_ONNXRUNTIME_LIBRARY
+
+# Packages whose tests are also run under the race detector.
+RACE ?= ./internal/...
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+##
+## Use
+##
+
+.PHONY: demo
+demo: build ## Ingest a sample and search it, start to end (DOCS=folder for your own, KEEP=1 to leave it running)
+	bin/redkite-demo
+
+.PHONY: run
+run: build ## Serve the API on this machine, with its data in ./data
+	bin/redkite serve
+
+.PHONY: up
+up: ## Start redkite with a Milvus server in containers (docs/compose.md)
+	docker compose up --detach --build --wait
+
+.PHONY: down
+down: ## Stop those containers; their volumes stay
+	docker compose down
+
+##
+## Build
+##
+
+.PHONY: deps
+deps: ## Fetch the libraries and the embedded Milvus into .deps/
+	@.setup/check
+	@.setup/onnxruntime
+	@.setup/venv milvus-lite
+	@.setup/tokenizers
+
+.PHONY: build
+build: deps ## Build bin/redkite and bin/redkite-demo
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/redkite ./cmd/redkite
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/redkite-demo ./cmd/demo
+
+.PHONY: clean
+clean: ## Remove what was built (.deps/ and ./data stay)
+	rm -rf bin coverage.out
+
+##
+## Check
+##
+
+.PHONY: deps-test
+deps-test: deps ## Fetch what only the tests need: a Milvus server and the Python reference
+	@.setup/venv milvus-server
+	@.setup/venv python
+
+.PHONY: test
+test: deps deps-test ## Run every test
+	go vet ./...
+	go test -timeout 20m ./...
+
+.PHONY: test-pure
+test-pure: ## Build and test without cgo: needs nothing but Go
+	CGO_ENABLED=0 go build ./...
+	CGO_ENABLED=0 go test ./internal/...
+
+.PHONY: test-race
+test-race: deps deps-test ## Run tests under the race detector (RACE=packages)
+	go test -race -timeout 30m $(RACE)
+
+.PHONY: lint
+lint: deps ## Check the format and look for mistakes
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); \
+		[ -z "$$unformatted" ] || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@if command -v shellcheck >/dev/null; then echo shellcheck; \
+		shellcheck -x -P .setup .setup/check .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .ci/run; \
+		else echo "shellcheck is not installed: shell scripts not checked"; fi
+
+.PHONY: fmt
+fmt: ## Format the Go files
+	git ls-files '*.go' | xargs gofmt -w
+
+.PHONY: verify
+verify: lint test-pure test ## Everything CI runs
