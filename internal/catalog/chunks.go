@@ -1,0 +1,230 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// idBatch is how many ids go into one statement; SQLite allows 32,766 parameters, and plans stay small.
+const idBatch = 500
+
+// fenced runs fn in one transaction after it has made sure that the claim still holds: the job is running and its
+// fence is the claim's. Else it is rag.ErrStale.
+func (c *Catalog) fenced(ctx context.Context, claim rag.Claim, what string, fn func(tx *sql.Tx, j rag.Job) error) error {
+	what = fmt.Sprintf("%s for job %d", what, claim.Job)
+	return c.inTx(ctx, what, func(tx *sql.Tx) error {
+		// The update locks the row, so that nobody can end the claim before the commit.
+		result, err := tx.ExecContext(ctx, `UPDATE jobs SET fence = fence WHERE id = ? AND fence = ? AND state = ?`,
+			claim.Job, claim.Fence, rag.JobRunning)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(rag.ErrStale, err)
+		}
+		j, err := claimedJob(ctx, tx, claim)
+		if err != nil {
+			return err
+		}
+		return fn(tx, j)
+	})
+}
+
+// claimedJob reads a job if the claim still holds, else it is rag.ErrStale.
+func claimedJob(ctx context.Context, db querier, claim rag.Claim) (rag.Job, error) {
+	j, err := scanJob(db.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j
+		WHERE j.id = ? AND j.fence = ? AND j.state = ?`, claim.Job, claim.Fence, rag.JobRunning))
+	if errors.Is(err, sql.ErrNoRows) {
+		return rag.Job{}, rag.ErrStale
+	}
+	return j, err
+}
+
+// Task gives what a worker has to know about its job. The collection is given even where it is deleted. For a job on a
+// collection, only that is set.
+func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error) {
+	what := fmt.Sprintf("read task of job %d", claim.Job)
+	j, err := claimedJob(ctx, c.read, claim)
+	if err != nil {
+		return ingest.Task{}, unavailable(what, err)
+	}
+	var t ingest.Task
+	t.Collection, err = scanCollection(c.read.QueryRowContext(ctx,
+		`SELECT `+collectionColumns+` FROM collections c WHERE c.id = ?`, j.Collection))
+	if err != nil {
+		return ingest.Task{}, unavailable(what, err)
+	}
+	if j.Document == 0 {
+		return t, nil
+	}
+	t.Document, err = documentByID(ctx, c.read, j.Document)
+	if j.Kind == rag.JobDeleteDocument && errors.Is(err, sql.ErrNoRows) {
+		t.Document, err = rag.Document{ID: j.Document, Collection: j.Collection}, nil // an earlier attempt came that far
+	}
+	if err != nil || j.Kind != rag.JobIngest {
+		return t, unavailable(what, err)
+	}
+	t.Live = t.Document.LiveVersion == j.Version
+	err = c.read.QueryRowContext(ctx, `SELECT blob, size, chunks IS NOT NULL FROM versions WHERE document_id = ? AND version = ?`,
+		j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked)
+	if err != nil {
+		return ingest.Task{}, unavailable(what, err)
+	}
+	return t, nil
+}
+
+// SetStage says what the job is busy with; an ingest job's document follows.
+func (c *Catalog) SetStage(ctx context.Context, claim rag.Claim, stage rag.Stage) error {
+	return c.fenced(ctx, claim, "set stage "+string(stage), func(tx *sql.Tx, j rag.Job) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET stage = ? WHERE id = ?`, stage, j.ID); err != nil {
+			return err
+		}
+		status, ok := statusAt(stage)
+		if !ok || j.Kind != rag.JobIngest {
+			return nil
+		}
+		return setVersionState(ctx, tx, j, status, nil)
+	})
+}
+
+// statusAt is the state of a document while its job is at a stage.
+func statusAt(stage rag.Stage) (rag.Status, bool) {
+	switch stage {
+	case rag.StageQueued:
+		return rag.StatusQueued, true
+	case rag.StageParse, rag.StageChunk:
+		return rag.StatusParsing, true
+	case rag.StageEmbed:
+		return rag.StatusEmbedding, true
+	case rag.StagePublish:
+		return rag.StatusIndexing, true
+	}
+	return "", false
+}
+
+func setVersionState(ctx context.Context, tx *sql.Tx, j rag.Job, status rag.Status, f *rag.Failure) error {
+	if f == nil {
+		f = &rag.Failure{}
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE versions SET state = ?, error_code = ?, error_message = ?
+		WHERE document_id = ? AND version = ?`, status, f.Code, f.Message, j.Document, j.Version); err != nil {
+		return fmt.Errorf("set state of version %d of document %d: %w", j.Version, j.Document, err)
+	}
+	return nil
+}
+
+// ReplaceChunks writes the chunk rows of the version that the job makes, in place of any there, and gives each its id.
+// From then on Task says Chunked. Ordinals are given by the order.
+func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, chunks []rag.Chunk) error {
+	return c.fenced(ctx, claim, fmt.Sprintf("write %d chunks", len(chunks)), func(tx *sql.Tx, j rag.Job) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM chunks WHERE document_id = ? AND version = ?`, j.Document, j.Version); err != nil {
+			return err
+		}
+		insert, err := tx.PrepareContext(ctx, `INSERT INTO chunks
+			(document_id, version, ordinal, text, headings, page_start, page_end, span_start, span_end, tokens)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+		if err != nil {
+			return err
+		}
+		defer insert.Close()
+		for i, ch := range chunks {
+			headings, err := toJSON(ch.Headings)
+			if err != nil {
+				return err
+			}
+			if _, err := insert.ExecContext(ctx, j.Document, j.Version, i, ch.Text, headings,
+				ch.PageStart, ch.PageEnd, ch.Span.Start, ch.Span.End, ch.Tokens); err != nil {
+				return fmt.Errorf("chunk %d: %w", i, err)
+			}
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ? WHERE document_id = ? AND version = ?`,
+			len(chunks), j.Document, j.Version); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, total = ?, crashes = 0 WHERE id = ?`, len(chunks), j.ID)
+		return err
+	})
+}
+
+const chunkColumns = `k.id, k.document_id, k.version, k.ordinal, k.text, k.headings, k.page_start, k.page_end,
+	k.span_start, k.span_end, k.tokens`
+
+func scanChunk(r row) (rag.Chunk, error) {
+	var ch rag.Chunk
+	var headings string
+	if err := r.Scan(&ch.ID, &ch.Document, &ch.Version, &ch.Ordinal, &ch.Text, &headings, &ch.PageStart, &ch.PageEnd,
+		&ch.Span.Start, &ch.Span.End, &ch.Tokens); err != nil {
+		return rag.Chunk{}, err
+	}
+	if err := json.Unmarshal([]byte(headings), &ch.Headings); err != nil {
+		return rag.Chunk{}, fmt.Errorf("read headings of chunk %d: %w", ch.ID, err)
+	}
+	return ch, nil
+}
+
+// PendingChunks gives up to limit chunks of the job's version that are not indexed, in order.
+func (c *Catalog) PendingChunks(ctx context.Context, claim rag.Claim, limit int) ([]rag.Chunk, error) {
+	what := fmt.Sprintf("read pending chunks for job %d", claim.Job)
+	j, err := claimedJob(ctx, c.read, claim)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	pending, err := collect(ctx, c.read, scanChunk, `SELECT `+chunkColumns+` FROM chunks k
+		WHERE k.document_id = ? AND k.version = ? AND k.indexed = 0 ORDER BY k.ordinal LIMIT ?`, j.Document, j.Version, limit)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	return pending, nil
+}
+
+// MarkIndexed says that Milvus has these chunks, and moves the job's progress on by as many.
+func (c *Catalog) MarkIndexed(ctx context.Context, claim rag.Claim, ids []rag.ChunkID) error {
+	return c.fenced(ctx, claim, fmt.Sprintf("mark %d chunks indexed", len(ids)), func(tx *sql.Tx, j rag.Job) error {
+		marked, err := execBatches(ctx, tx, `UPDATE chunks SET indexed = 1
+			WHERE document_id = ? AND version = ? AND indexed = 0 AND id IN `, ids, j.Document, j.Version)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = done + ?, crashes = 0 WHERE id = ?`, marked, j.ID)
+		return err
+	})
+}
+
+// execBatches runs a statement that ends in "id IN" for the ids, batch by batch, and sums up the rows changed.
+func execBatches(ctx context.Context, tx *sql.Tx, statement string, ids []rag.ChunkID, args ...any) (int64, error) {
+	var changed int64
+	for start := 0; start < len(ids); start += idBatch {
+		marks, values := placeholders(ids[start:min(start+idBatch, len(ids))])
+		result, err := tx.ExecContext(ctx, statement+"("+marks+")", append(append([]any{}, args...), values...)...)
+		if err != nil {
+			return 0, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		changed += n
+	}
+	return changed, nil
+}
+
+// IndexedChunks gives the ids of the chunks of the job's version that Milvus has, in order.
+func (c *Catalog) IndexedChunks(ctx context.Context, claim rag.Claim) ([]rag.ChunkID, error) {
+	what := fmt.Sprintf("read indexed chunks for job %d", claim.Job)
+	j, err := claimedJob(ctx, c.read, claim)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	ids, err := collect(ctx, c.read, scanOne[rag.ChunkID], `SELECT k.id FROM chunks k
+		WHERE k.document_id = ? AND k.version = ? AND k.indexed = 1 ORDER BY k.ordinal`, j.Document, j.Version)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	return ids, nil
+}

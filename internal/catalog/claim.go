@@ -1,0 +1,255 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// drainPoll is how soon a job looks again whether the job before it on the same document has let go.
+const drainPoll = 200 * time.Millisecond
+
+// claim makes owner the holder of a job's lease and numbers the claim. A job that is final, or held by another, gives
+// the zero claim; one that can't run yet, how long to wait. wakeID is the River job that asks: one that a newer
+// River job has replaced does not claim.
+func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner string) (claim rag.Claim, j rag.Job, wait time.Duration, err error) {
+	err = c.inTx(ctx, fmt.Sprintf("claim job %d", id), func(tx *sql.Tx) error {
+		claim, wait = rag.Claim{}, 0
+		var river int64
+		if err := tx.QueryRowContext(ctx, `SELECT river_id FROM jobs WHERE id = ?`, id).Scan(&river); err != nil {
+			return err
+		}
+		if j, err = scanJob(tx.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = ?`, id)); err != nil {
+			return err
+		}
+		if river != wakeID || (j.State != rag.JobQueued && j.State != rag.JobRetrying) {
+			return nil
+		}
+		now := c.now()
+		if j.NextRunAt != nil && j.NextRunAt.After(now) {
+			wait = j.NextRunAt.Sub(now) + time.Millisecond
+			return nil
+		}
+		busy, err := held(ctx, tx, j, now)
+		if err != nil {
+			return err
+		}
+		if busy {
+			wait = drainPoll
+			return nil
+		}
+		claim.Job = id
+		if err := tx.QueryRowContext(ctx, `UPDATE jobs SET state = ?, fence = fence + 1, attempts = attempts + 1, next_run_at = NULL,
+			lease_owner = ?, lease_until = ?, started_at = COALESCE(started_at, ?) WHERE id = ? RETURNING fence`,
+			rag.JobRunning, owner, micros(now.Add(c.queue.Lease)), micros(now), id).Scan(&claim.Fence); err != nil {
+			return err
+		}
+		j, err = claimedJob(ctx, tx, claim)
+		return err
+	})
+	return claim, j, wait, err
+}
+
+// held reports whether an earlier job on the same document, or on the same collection for a job on that, still has a
+// handler running: one that was canceled and has not stopped. To wait for it keeps it from writing to Milvus what this
+// job has removed.
+func held(ctx context.Context, tx *sql.Tx, j rag.Job, now time.Time) (bool, error) {
+	query, args := `SELECT COUNT(*) FROM jobs WHERE collection_id = ? AND lease_until > ? AND id <> ?`, []any{j.Collection, micros(now), j.ID}
+	if j.Document != 0 {
+		query, args = query+` AND document_id = ?`, append(args, j.Document)
+	}
+	var n int
+	err := tx.QueryRowContext(ctx, query, args...).Scan(&n)
+	return n > 0, err
+}
+
+// outcome is how a handler ended.
+type outcome struct {
+	kind outcomeKind
+	err  error
+}
+
+type outcomeKind int
+
+const (
+	outcomeDone      outcomeKind = iota
+	outcomeStopped               // the queue stops: again at once
+	outcomeWait                  // a service is down: again later, never given up
+	outcomePermanent             // it can't work: never again
+	outcomeFailed                // it may work: again later, some times
+)
+
+// outcomeOf judges a handler's error; cause is why its context ended, if it did.
+func outcomeOf(err, cause error) outcome {
+	var problem *rag.Problem
+	var permanent interface{ Permanent() bool }
+	switch {
+	case err == nil:
+		return outcome{kind: outcomeDone}
+	case errors.Is(cause, errStopping):
+		return outcome{outcomeStopped, err}
+	case errors.Is(err, rag.ErrUnavailable), errors.Is(err, rag.ErrOverloaded):
+		return outcome{outcomeWait, err}
+	case errors.Is(err, rag.ErrStale):
+		return outcome{outcomeFailed, err}
+	case errors.As(err, &problem), errors.As(err, &permanent) && permanent.Permanent(),
+		errors.Is(err, rag.ErrInvalid), errors.Is(err, rag.ErrUnsupported), errors.Is(err, rag.ErrTooLarge):
+		return outcome{outcomePermanent, err}
+	}
+	return outcome{outcomeFailed, err}
+}
+
+// settle writes a handler's outcome, if its claim still holds, and gives up its lease. It gives how long to wait until
+// the job runs again; 0 where River has nothing left to do with this wake-up.
+func (c *Catalog) settle(ctx context.Context, claim rag.Claim, o outcome) (time.Duration, error) {
+	var wait time.Duration
+	ended := false
+	err := c.inTx(ctx, fmt.Sprintf("settle job %d", claim.Job), func(tx *sql.Tx) error {
+		wait, ended = 0, false
+		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET lease_owner = '', lease_until = NULL WHERE id = ? AND fence = ?`,
+			claim.Job, claim.Fence); err != nil {
+			return err
+		}
+		j, err := claimedJob(ctx, tx, claim)
+		if errors.Is(err, rag.ErrStale) {
+			return nil // canceled, or another's: the lease was all that was ours
+		}
+		if err != nil {
+			return err
+		}
+		s := settling{c: c, tx: tx, job: j}
+		wait, err = s.write(ctx, o)
+		ended = wait == 0 && o.kind != outcomeStopped
+		return err
+	})
+	if err == nil && ended {
+		c.ends.tell(claim.Job)
+	}
+	return wait, err
+}
+
+// settling writes one outcome within one transaction.
+type settling struct {
+	c   *Catalog
+	tx  *sql.Tx
+	job rag.Job
+}
+
+func (s settling) write(ctx context.Context, o outcome) (time.Duration, error) {
+	if o.kind == outcomeDone {
+		live, err := s.isLive(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if live {
+			return 0, s.succeed(ctx)
+		}
+		o = outcome{outcomePermanent, fmt.Errorf("job %d ended without publishing version %d", s.job.ID, s.job.Version)}
+	}
+	switch o.kind {
+	case outcomeStopped:
+		return 0, s.requeue(ctx)
+	case outcomeWait:
+		return s.wait(ctx, o.err)
+	case outcomeFailed:
+		return s.retry(ctx, o.err)
+	}
+	return 0, s.fail(ctx, o.err)
+}
+
+// isLive reports whether an ingest job has done what it is for. Other jobs are believed.
+func (s settling) isLive(ctx context.Context) (bool, error) {
+	if s.job.Kind != rag.JobIngest {
+		return true, nil
+	}
+	d, err := documentByID(ctx, s.tx, s.job.Document)
+	return d.LiveVersion == s.job.Version, err
+}
+
+// succeed ends the job, and drops the rows of dead versions whose chunks are gone.
+func (s settling) succeed(ctx context.Context) error {
+	if s.job.Kind == rag.JobIngest {
+		if _, err := s.tx.ExecContext(ctx, `DELETE FROM versions WHERE document_id = ? AND version IN `+deadVersions+`
+			AND version NOT IN (SELECT k.version FROM chunks k WHERE k.document_id = ?)`,
+			s.job.Document, s.job.Document, s.job.Document); err != nil {
+			return fmt.Errorf("drop dead versions: %w", err)
+		}
+	}
+	_, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, stage = ?, finished_at = ?, error_code = '', error_message = ''
+		WHERE id = ?`, rag.JobSucceeded, rag.StageDone, micros(s.c.now()), s.job.ID)
+	return err
+}
+
+// fail ends the job, and with it the version it was to make.
+func (s settling) fail(ctx context.Context, cause error) error {
+	f := rag.FailureOf(cause)
+	if _, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, finished_at = ?, next_run_at = NULL, failures = failures + 1,
+		error_code = ?, error_message = ? WHERE id = ?`, rag.JobFailed, micros(s.c.now()), f.Code, f.Message, s.job.ID); err != nil {
+		return err
+	}
+	if s.job.Kind != rag.JobIngest {
+		return nil
+	}
+	d, err := documentByID(ctx, s.tx, s.job.Document)
+	if err != nil || d.LiveVersion == s.job.Version {
+		return err // it is live: only what older versions left could not be removed
+	}
+	return setVersionState(ctx, s.tx, s.job, rag.StatusFailed, f)
+}
+
+// requeue gives the job to the next process, as if this attempt had not been.
+func (s settling) requeue(ctx context.Context) error {
+	if _, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, attempts = attempts - 1 WHERE id = ?`, rag.JobQueued, s.job.ID); err != nil {
+		return err
+	}
+	return s.c.wake(ctx, s.tx, s.job.ID, time.Time{})
+}
+
+// wait lets the job wait for a service: 1 s at first, then longer. The attempt is not counted.
+func (s settling) wait(ctx context.Context, cause error) (time.Duration, error) {
+	var waits int
+	if err := s.tx.QueryRowContext(ctx, `UPDATE jobs SET waits = waits + 1, attempts = attempts - 1 WHERE id = ? RETURNING waits`,
+		s.job.ID).Scan(&waits); err != nil {
+		return 0, err
+	}
+	delay := backoff(s.c.queue.RetryFirst, s.c.queue.WaitMost, waits)
+	return delay, s.later(ctx, cause, delay)
+}
+
+// retry lets the job run again after a delay, unless it has failed too often.
+func (s settling) retry(ctx context.Context, cause error) (time.Duration, error) {
+	var failures int
+	if err := s.tx.QueryRowContext(ctx, `SELECT failures + 1 FROM jobs WHERE id = ?`, s.job.ID).Scan(&failures); err != nil {
+		return 0, err
+	}
+	if failures >= s.c.queue.MaxFailures {
+		return 0, s.fail(ctx, cause)
+	}
+	if _, err := s.tx.ExecContext(ctx, `UPDATE jobs SET failures = ?, waits = 0 WHERE id = ?`, failures, s.job.ID); err != nil {
+		return 0, err
+	}
+	delay := backoff(s.c.queue.RetryFirst, s.c.queue.RetryMost, failures)
+	return delay, s.later(ctx, cause, delay)
+}
+
+func (s settling) later(ctx context.Context, cause error, delay time.Duration) error {
+	f := rag.FailureOf(cause)
+	_, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, next_run_at = ?, error_code = ?, error_message = ? WHERE id = ?`,
+		rag.JobRetrying, micros(s.c.now().Add(delay)), f.Code, f.Message, s.job.ID)
+	return err
+}
+
+// backoff doubles from first up to most with the number of tries, and takes up to a fifth off at random, so that jobs
+// that failed together do not come back together.
+func backoff(first, most time.Duration, tries int) time.Duration {
+	delay := most
+	if tries < 30 {
+		delay = min(most, first<<(tries-1))
+	}
+	return delay - rand.N(delay/5+1)
+}

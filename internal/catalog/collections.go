@@ -1,0 +1,155 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.max_tokens, c.overlap, c.generation, c.created_at`
+
+func scanCollection(r row) (rag.Collection, error) {
+	var c rag.Collection
+	var fields string
+	var created int64
+	if err := r.Scan(&c.ID, &c.Tenant, &c.Name, &c.BiEncoder, &c.Dimension, &fields,
+		&c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Generation, &created); err != nil {
+		return rag.Collection{}, err
+	}
+	c.CreatedAt = fromMicros(created)
+	if err := json.Unmarshal([]byte(fields), &c.Fields); err != nil {
+		return rag.Collection{}, fmt.Errorf("read fields of collection %d: %w", c.ID, err)
+	}
+	return c, nil
+}
+
+// CreateCollection adds a collection and gives it back with its id, generation 1 and time. The name must be free among
+// the tenant's collections, else it is a Problem with code "collection_exists".
+func (c *Catalog) CreateCollection(ctx context.Context, n rag.Collection) (rag.Collection, error) {
+	n.Generation, n.CreatedAt = 1, fromMicros(micros(c.now()))
+	if n.Fields == nil {
+		n.Fields = []rag.Field{}
+	}
+	fields, err := toJSON(n.Fields)
+	if err != nil {
+		return rag.Collection{}, err
+	}
+	err = c.inTx(ctx, "create collection "+n.Name, func(tx *sql.Tx) error {
+		_, err := collectionByName(ctx, tx, n.Tenant, n.Name)
+		if err == nil {
+			return &rag.Problem{
+				Kind: rag.ErrConflict, Code: "collection_exists",
+				Message: fmt.Sprintf("collection %q exists already; use it, delete it first, or take another name", n.Name),
+			}
+		}
+		if !errors.Is(err, rag.ErrNotFound) {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `INSERT INTO collections
+			(tenant, name, bi_encoder, dimension, fields, max_tokens, overlap, generation, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			n.Tenant, n.Name, n.BiEncoder, n.Dimension, fields, n.Chunking.MaxTokens, n.Chunking.Overlap,
+			n.Generation, micros(n.CreatedAt)).Scan(&n.ID)
+	})
+	if err != nil {
+		return rag.Collection{}, err
+	}
+	return n, nil
+}
+
+// Collection finds one of the tenant's collections by name. Another tenant's is not found.
+func (c *Catalog) Collection(ctx context.Context, tenant, name string) (rag.Collection, error) {
+	return collectionByName(ctx, c.read, tenant, name)
+}
+
+func collectionByName(ctx context.Context, db querier, tenant, name string) (rag.Collection, error) {
+	found, err := scanCollection(db.QueryRowContext(ctx, `SELECT `+collectionColumns+`
+		FROM collections c WHERE c.tenant = ? AND c.name = ? AND c.deleted_at IS NULL`, tenant, name))
+	if errors.Is(err, sql.ErrNoRows) {
+		return rag.Collection{}, &rag.Problem{
+			Kind: rag.ErrNotFound, Code: "collection_not_found",
+			Message: fmt.Sprintf("there is no collection %q; create it first, or check the name", name),
+		}
+	}
+	if err != nil {
+		return rag.Collection{}, unavailable("read collection "+name, err)
+	}
+	return found, nil
+}
+
+// CollectionByID finds a collection that is not deleted. It does not check the tenant: the id must come from the
+// catalog.
+func (c *Catalog) CollectionByID(ctx context.Context, id rag.CollectionID) (rag.Collection, error) {
+	found, err := scanCollection(c.read.QueryRowContext(ctx, `SELECT `+collectionColumns+`
+		FROM collections c WHERE c.id = ? AND c.deleted_at IS NULL`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return rag.Collection{}, rag.NotFound("there is no collection with number %d", id)
+	}
+	if err != nil {
+		return rag.Collection{}, unavailable(fmt.Sprintf("read collection %d", id), err)
+	}
+	return found, nil
+}
+
+// Collections lists the tenant's collections by name.
+func (c *Catalog) Collections(ctx context.Context, tenant string) ([]rag.Collection, error) {
+	all, err := collect(ctx, c.read, scanCollection, `SELECT `+collectionColumns+`
+		FROM collections c WHERE c.tenant = ? AND c.deleted_at IS NULL ORDER BY c.name`, tenant)
+	if err != nil {
+		return nil, unavailable("list collections", err)
+	}
+	return all, nil
+}
+
+// Counts sums up a collection: documents by the state of their newest version, and live chunks.
+func (c *Catalog) Counts(ctx context.Context, id rag.CollectionID) (rag.Counts, error) {
+	var n rag.Counts
+	err := c.read.QueryRowContext(ctx, `SELECT COUNT(*),
+			COALESCE(SUM(CASE WHEN v.state IN ('ready', 'ready_with_warnings') THEN 1 ELSE 0 END), 0),
+			COALESCE(SUM(CASE WHEN v.state IN ('queued', 'parsing', 'embedding', 'indexing') THEN 1 ELSE 0 END), 0),
+			COALESCE(SUM(CASE WHEN v.state = 'failed' THEN 1 ELSE 0 END), 0),
+			COALESCE(SUM(l.chunks), 0)
+		FROM documents d
+		JOIN versions v ON v.document_id = d.id AND v.version = d.version
+		LEFT JOIN versions l ON l.document_id = d.id AND l.version = d.live_version
+		WHERE d.collection_id = ? AND d.deleted_at IS NULL`, id).
+		Scan(&n.Total, &n.Ready, &n.Pending, &n.Failed, &n.Chunks)
+	if err != nil {
+		return rag.Counts{}, unavailable(fmt.Sprintf("count collection %d", id), err)
+	}
+	return n, nil
+}
+
+// DocumentsByStatus counts the documents of all tenants by the state of their newest version, for metrics.
+func (c *Catalog) DocumentsByStatus(ctx context.Context) (map[rag.Status]int, error) {
+	return countBy[rag.Status](ctx, c.read, `SELECT v.state, COUNT(*) FROM documents d
+		JOIN versions v ON v.document_id = d.id AND v.version = d.version
+		WHERE d.deleted_at IS NULL GROUP BY v.state
+		UNION ALL SELECT 'deleting', COUNT(*) FROM documents WHERE deleted_at IS NOT NULL`)
+}
+
+// countBy reads rows of name and count.
+func countBy[K ~string](ctx context.Context, db querier, query string) (map[K]int, error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, unavailable("count", err)
+	}
+	defer rows.Close()
+	counts := map[K]int{}
+	for rows.Next() {
+		var key string
+		var n int
+		if err := rows.Scan(&key, &n); err != nil {
+			return nil, unavailable("count", err)
+		}
+		counts[K(key)] += n
+	}
+	if err := rows.Err(); err != nil {
+		return nil, unavailable("count", err)
+	}
+	return counts, nil
+}

@@ -1,0 +1,139 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// documentColumns describe a document by its newest version v; l is its live version.
+const documentColumns = `d.id, d.collection_id, d.external_id, v.title, v.filename, v.media_type, v.size, v.sha256, v.metadata,
+	d.version, COALESCE(d.live_version, 0), CASE WHEN d.deleted_at IS NULL THEN v.state ELSE 'deleting' END,
+	v.error_code, v.error_message, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
+
+const documentTables = ` FROM documents d
+	JOIN versions v ON v.document_id = d.id AND v.version = d.version
+	LEFT JOIN versions l ON l.document_id = d.id AND l.version = d.live_version `
+
+func scanDocument(r row) (rag.Document, error) {
+	var d rag.Document
+	var metadata, code, message string
+	var created, updated int64
+	if err := r.Scan(&d.ID, &d.Collection, &d.ExternalID, &d.Title, &d.Filename, &d.MediaType, &d.Size, &d.SHA256,
+		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &d.Chunks, &created, &updated); err != nil {
+		return rag.Document{}, err
+	}
+	d.Error = failure(code, message)
+	d.CreatedAt, d.UpdatedAt = fromMicros(created), fromMicros(updated)
+	var err error
+	if d.Metadata, err = toMetadata(metadata); err != nil {
+		return rag.Document{}, fmt.Errorf("document %d: %w", d.ID, err)
+	}
+	return d, nil
+}
+
+// Document finds a document by the client's id. A deleted one is not found.
+func (c *Catalog) Document(ctx context.Context, collection rag.CollectionID, externalID string) (rag.Document, error) {
+	d, found, err := documentByExternalID(ctx, c.read, collection, externalID)
+	if err != nil {
+		return rag.Document{}, unavailable("read document "+externalID, err)
+	}
+	if !found {
+		return rag.Document{}, noDocument(externalID)
+	}
+	return d, nil
+}
+
+func noDocument(externalID string) error {
+	return &rag.Problem{
+		Kind: rag.ErrNotFound, Code: "document_not_found",
+		Message: fmt.Sprintf("there is no document %q in this collection; check the id", externalID),
+	}
+}
+
+func documentByExternalID(ctx context.Context, db querier, collection rag.CollectionID, externalID string) (rag.Document, bool, error) {
+	d, err := scanDocument(db.QueryRowContext(ctx, `SELECT `+documentColumns+documentTables+`
+		WHERE d.collection_id = ? AND d.external_id = ? AND d.deleted_at IS NULL`, collection, externalID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return rag.Document{}, false, nil
+	}
+	return d, err == nil, err
+}
+
+func documentByID(ctx context.Context, db querier, id rag.DocumentID) (rag.Document, error) {
+	d, err := scanDocument(db.QueryRowContext(ctx, `SELECT `+documentColumns+documentTables+` WHERE d.id = ?`, id))
+	if err != nil {
+		return rag.Document{}, fmt.Errorf("read document %d: %w", id, err)
+	}
+	return d, nil
+}
+
+// Page asks for one page of documents.
+type Page struct {
+	Status []rag.Status   // any of these; empty for all
+	After  rag.DocumentID // the last one of the page before; 0 for the first page
+	Limit  int            // at least 1
+}
+
+// Documents lists a collection's documents in order of their ids, deleted ones left out.
+func (c *Catalog) Documents(ctx context.Context, collection rag.CollectionID, p Page) ([]rag.Document, error) {
+	where, args := ` WHERE d.collection_id = ? AND d.deleted_at IS NULL AND d.id > ?`, []any{collection, p.After}
+	if len(p.Status) > 0 {
+		marks, states := placeholders(p.Status)
+		where, args = where+` AND v.state IN (`+marks+`)`, append(args, states...)
+	}
+	page, err := collect(ctx, c.read, scanDocument,
+		`SELECT `+documentColumns+documentTables+where+` ORDER BY d.id LIMIT ?`, append(args, p.Limit)...)
+	if err != nil {
+		return nil, unavailable(fmt.Sprintf("list documents of collection %d", collection), err)
+	}
+	return page, nil
+}
+
+// Warnings gives what the parser found amiss in the document's newest version.
+func (c *Catalog) Warnings(ctx context.Context, id rag.DocumentID) ([]string, error) {
+	var text string
+	err := c.read.QueryRowContext(ctx, `SELECT v.warnings FROM documents d
+		JOIN versions v ON v.document_id = d.id AND v.version = d.version WHERE d.id = ?`, id).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, rag.NotFound("there is no document with number %d", id)
+	}
+	if err != nil {
+		return nil, unavailable(fmt.Sprintf("read warnings of document %d", id), err)
+	}
+	var warnings []string
+	if err := json.Unmarshal([]byte(text), &warnings); err != nil {
+		return nil, fmt.Errorf("read warnings of document %d: %w", id, err)
+	}
+	return warnings, nil
+}
+
+// BlobKeys lists the blobs that the catalog names, in order, from the one after the given key on: what a sweeper must
+// keep.
+func (c *Catalog) BlobKeys(ctx context.Context, after string, limit int) ([]string, error) {
+	keys, err := collect(ctx, c.read, scanOne[string],
+		`SELECT DISTINCT v.blob FROM versions v WHERE v.blob > ? ORDER BY v.blob LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, unavailable("list blob keys", err)
+	}
+	return keys, nil
+}
+
+// Original gives the blob key of the document's live version, or of its newest where none is live.
+func (c *Catalog) Original(ctx context.Context, id rag.DocumentID) (string, error) {
+	var blob string
+	err := c.read.QueryRowContext(ctx, `SELECT v.blob FROM documents d
+		JOIN versions v ON v.document_id = d.id AND v.version = COALESCE(d.live_version, d.version)
+		WHERE d.id = ? AND d.deleted_at IS NULL`, id).Scan(&blob)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", rag.NotFound("there is no document with number %d", id)
+	}
+	if err != nil {
+		return "", unavailable(fmt.Sprintf("read blob key of document %d", id), err)
+	}
+	return blob, nil
+}

@@ -1,0 +1,115 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+const jobColumns = `j.id, j.kind, j.collection_id, j.document_id, j.version, j.state, j.stage, j.done, j.total, j.attempts,
+	j.error_code, j.error_message, j.created_at, j.started_at, j.finished_at, j.next_run_at`
+
+func scanJob(r row) (rag.Job, error) {
+	var j rag.Job
+	var code, message string
+	var created int64
+	var started, finished, next sql.NullInt64
+	if err := r.Scan(&j.ID, &j.Kind, &j.Collection, &j.Document, &j.Version, &j.State, &j.Stage, &j.Done, &j.Total, &j.Attempts,
+		&code, &message, &created, &started, &finished, &next); err != nil {
+		return rag.Job{}, err
+	}
+	j.Error = failure(code, message)
+	j.CreatedAt, j.StartedAt, j.FinishedAt, j.NextRunAt = fromMicros(created), optional(started), optional(finished), optional(next)
+	return j, nil
+}
+
+// Job finds one of the tenant's jobs. Another tenant's is not found.
+func (c *Catalog) Job(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {
+	j, err := scanJob(c.read.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = ? AND j.tenant = ?`, id, tenant))
+	if errors.Is(err, sql.ErrNoRows) {
+		return rag.Job{}, &rag.Problem{
+			Kind: rag.ErrNotFound, Code: "job_not_found", Message: fmt.Sprintf("there is no job %d; check the id", id),
+		}
+	}
+	if err != nil {
+		return rag.Job{}, unavailable(fmt.Sprintf("read job %d", id), err)
+	}
+	return j, nil
+}
+
+// JobFilter asks for one page of jobs, newest first. Zero fields ask nothing.
+type JobFilter struct {
+	Collection rag.CollectionID
+	Document   rag.DocumentID
+	States     []rag.JobState // any of these
+	Before     rag.JobID      // the last one of the page before
+	Limit      int            // at least 1
+}
+
+// Jobs lists the tenant's jobs, newest first.
+func (c *Catalog) Jobs(ctx context.Context, tenant string, f JobFilter) ([]rag.Job, error) {
+	where, args := ` WHERE j.tenant = ?`, []any{tenant}
+	add := func(condition string, values ...any) {
+		where, args = where+" AND "+condition, append(args, values...)
+	}
+	if f.Collection != 0 {
+		add(`j.collection_id = ?`, f.Collection)
+	}
+	if f.Document != 0 {
+		add(`j.document_id = ?`, f.Document)
+	}
+	if f.Before != 0 {
+		add(`j.id < ?`, f.Before)
+	}
+	if len(f.States) > 0 {
+		marks, states := placeholders(f.States)
+		add(`j.state IN (`+marks+`)`, states...)
+	}
+	page, err := collect(ctx, c.read, scanJob, `SELECT `+jobColumns+` FROM jobs j`+where+` ORDER BY j.id DESC LIMIT ?`, append(args, f.Limit)...)
+	if err != nil {
+		return nil, unavailable("list jobs", err)
+	}
+	return page, nil
+}
+
+// QueueDepth counts the jobs that are not done by state, for metrics.
+func (c *Catalog) QueueDepth(ctx context.Context) (map[rag.JobState]int, error) {
+	return countBy[rag.JobState](ctx, c.read, `SELECT state, COUNT(*) FROM jobs WHERE finished_at IS NULL GROUP BY state`)
+}
+
+// addJob inserts a queued job and the River job that wakes it.
+func (c *Catalog) addJob(ctx context.Context, tx *sql.Tx, tenant string, j rag.Job) (rag.Job, error) {
+	j.State, j.Stage, j.CreatedAt = rag.JobQueued, rag.StageQueued, fromMicros(micros(c.now()))
+	if err := tx.QueryRowContext(ctx, `INSERT INTO jobs (tenant, kind, collection_id, document_id, version, state, stage, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		tenant, j.Kind, j.Collection, j.Document, j.Version, j.State, j.Stage, micros(j.CreatedAt)).Scan(&j.ID); err != nil {
+		return rag.Job{}, fmt.Errorf("insert job: %w", err)
+	}
+	return j, c.wake(ctx, tx, j.ID, time.Time{})
+}
+
+// wake inserts a River job for a job, to run at once or at the given time.
+func (c *Catalog) wake(ctx context.Context, tx *sql.Tx, id rag.JobID, at time.Time) error {
+	inserted, err := c.river.InsertTx(ctx, tx, wakeArgs{Job: id}, &river.InsertOpts{ScheduledAt: at})
+	if err != nil {
+		return fmt.Errorf("enqueue job %d: %w", id, err)
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET river_id = ? WHERE id = ?`, inserted.Job.ID, id); err != nil {
+		return fmt.Errorf("enqueue job %d: %w", id, err)
+	}
+	return nil
+}
+
+// cancelJobs cancels the jobs that are not done and meet the condition, and gives their ids. A running one keeps its
+// lease until its handler has stopped; its fence is void at once because only a running job's holds.
+func cancelJobs(ctx context.Context, tx *sql.Tx, now int64, reason, condition string, arg any) ([]rag.JobID, error) {
+	return collect(ctx, tx, scanOne[rag.JobID], `UPDATE jobs SET state = ?, finished_at = ?, next_run_at = NULL,
+		error_code = 'canceled', error_message = ? WHERE finished_at IS NULL AND `+condition+` RETURNING id`,
+		rag.JobCanceled, now, reason, arg)
+}

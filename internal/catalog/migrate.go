@@ -1,0 +1,138 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/migrations"
+)
+
+// migration is one numbered file.
+type migration struct {
+	number int
+	name   string
+	sql    string
+}
+
+// Migrate brings the catalog's tables and River's up to date, all in one transaction: processes that start together
+// take turns, and a failure leaves the schema as it was.
+func (c *Catalog) Migrate(ctx context.Context) error {
+	return c.inTx(ctx, "migrate catalog", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+			number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`); err != nil {
+			return err
+		}
+		if err := c.apply(ctx, tx); err != nil {
+			return err
+		}
+		queue, err := rivermigrate.New(riversqlite.New(c.write), &rivermigrate.Config{Logger: riverLogger(c.log)})
+		if err != nil {
+			return fmt.Errorf("migrate queue: %w", err)
+		}
+		if _, err := queue.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
+			return fmt.Errorf("migrate queue: %w", err)
+		}
+		return nil
+	})
+}
+
+// apply runs the migrations that the database does not have.
+func (c *Catalog) apply(ctx context.Context, tx *sql.Tx) error {
+	known, err := knownMigrations()
+	if err != nil {
+		return err
+	}
+	at, err := schemaNumber(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := refuseNewer(at, known); err != nil {
+		return err
+	}
+	for _, m := range known {
+		if m.number <= at {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, m.sql); err != nil {
+			return fmt.Errorf("apply %s: %w", m.name, err)
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO schema_migrations (number, name, applied_at) VALUES (?, ?, ?)`,
+			m.number, m.name, micros(c.now())); err != nil {
+			return fmt.Errorf("record %s: %w", m.name, err)
+		}
+		c.log.InfoContext(ctx, "migrated", "migration", m.name)
+	}
+	return nil
+}
+
+// checkSchema refuses a database that a newer redkite has migrated. One without any schema is fine: Migrate makes it.
+func (c *Catalog) checkSchema(ctx context.Context) error {
+	var tables int
+	if err := c.write.QueryRowContext(ctx,
+		`SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`).Scan(&tables); err != nil {
+		return unavailable("read schema", err)
+	}
+	if tables == 0 {
+		return nil
+	}
+	at, err := schemaNumber(ctx, c.write)
+	if err != nil {
+		return err
+	}
+	known, err := knownMigrations()
+	if err != nil {
+		return err
+	}
+	return refuseNewer(at, known)
+}
+
+func refuseNewer(at int, known []migration) error {
+	newest := known[len(known)-1].number
+	if at <= newest {
+		return nil
+	}
+	return &rag.Problem{
+		Kind: rag.ErrConflict, Code: "schema_too_new",
+		Message: fmt.Sprintf("the catalog has schema %d, but this redkite knows only up to %d: it was migrated by a newer "+
+			"release; run that release, or restore a backup from before", at, newest),
+	}
+}
+
+// schemaNumber is the number of the last migration applied; 0 for none.
+func schemaNumber(ctx context.Context, db querier) (int, error) {
+	var number int
+	if err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) FROM schema_migrations`).Scan(&number); err != nil {
+		return 0, fmt.Errorf("read schema number: %w", err)
+	}
+	return number, nil
+}
+
+// knownMigrations reads the embedded files in order of their numbers.
+func knownMigrations() ([]migration, error) {
+	files, err := fs.ReadDir(migrations.Catalog(), ".")
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	known := make([]migration, 0, len(files))
+	for i, f := range files {
+		prefix, _, _ := strings.Cut(f.Name(), "_")
+		number, err := strconv.Atoi(prefix)
+		if err != nil || number != i+1 {
+			return nil, fmt.Errorf("migration %s: want number %04d", f.Name(), i+1)
+		}
+		text, err := fs.ReadFile(migrations.Catalog(), f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("read migration %s: %w", f.Name(), err)
+		}
+		known = append(known, migration{number: number, name: f.Name(), sql: string(text)})
+	}
+	return known, nil
+}

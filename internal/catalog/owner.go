@@ -1,0 +1,61 @@
+package catalog
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// newOwner names one run of the queue in leases: where its process lives, its number and start there, and a random
+// part. It is at most 120 characters, which River allows for an id.
+func newOwner() string {
+	home := processHome()
+	pid := os.Getpid()
+	return fmt.Sprintf("%s/%d/%s/%s", home, pid, processStart(pid), rand.Text()[:8])
+}
+
+// isDead reports whether the owner is a process that lived here and is no more. An owner from elsewhere, be it another
+// container of the same host, is never called dead: its lease must run out.
+func isDead(owner string) bool {
+	parts := strings.Split(owner, "/")
+	home := processHome()
+	if len(parts) != 4 || home == "" || parts[0] != home || parts[2] == "" {
+		return false
+	}
+	var pid int
+	if _, err := fmt.Sscanf(parts[1], "%d", &pid); err != nil {
+		return false
+	}
+	return processStart(pid) != parts[2]
+}
+
+// processHome names what gives a process number its meaning: this boot of this machine and this PID namespace. It is
+// empty where the system does not tell, as outside Linux; then no owner is ever called dead.
+func processHome() string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	namespace, err := os.Readlink("/proc/self/ns/pid") // pid:[4026531836]
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(boot)) + "." + strings.Trim(namespace, "pid:[]")
+}
+
+// processStart is when a process started, in clock ticks since boot; empty where there is no such process. A zombie
+// counts as none.
+func processStart(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// The second field, the name in parentheses, may hold spaces; state is the third, start time the 22nd.
+	_, rest, found := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	if !found || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return ""
+	}
+	return fields[19]
+}

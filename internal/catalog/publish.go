@@ -1,0 +1,98 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// Publish makes the job's version live in one transaction: from its commit on, search returns this version and no
+// other. A version with chunks that are not indexed is refused.
+func (c *Catalog) Publish(ctx context.Context, claim rag.Claim, warnings []string) error {
+	if warnings == nil {
+		warnings = []string{}
+	}
+	text, err := toJSON(warnings)
+	if err != nil {
+		return err
+	}
+	status := rag.StatusReady
+	if len(warnings) > 0 {
+		status = rag.StatusReadyWithWarnings
+	}
+	return c.fenced(ctx, claim, "publish", func(tx *sql.Tx, j rag.Job) error {
+		var pending int
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM chunks WHERE document_id = ? AND version = ? AND indexed = 0`,
+			j.Document, j.Version).Scan(&pending); err != nil {
+			return err
+		}
+		if pending > 0 {
+			return fmt.Errorf("version %d of document %d has %d chunks that are not indexed", j.Version, j.Document, pending)
+		}
+		result, err := tx.ExecContext(ctx, `UPDATE documents SET live_version = ?, updated_at = ?
+			WHERE id = ? AND version = ? AND deleted_at IS NULL`, j.Version, micros(c.now()), j.Document, j.Version)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return fmt.Errorf("document %d has moved on: %w", j.Document, rag.ErrStale)
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET warnings = ? WHERE document_id = ? AND version = ?`,
+			text, j.Document, j.Version); err != nil {
+			return err
+		}
+		return setVersionState(ctx, tx, j, status, nil)
+	})
+}
+
+// deadVersions are the versions of a job's document that search will never return (again): older than the live one,
+// or any where the document is deleted. What a version that failed or was superseded left is among them, once a later
+// one is live.
+const deadVersions = `(SELECT v.version FROM versions v JOIN documents d ON d.id = v.document_id
+	WHERE d.id = ? AND (d.deleted_at IS NOT NULL OR v.version < d.live_version))`
+
+// DeadChunks gives up to limit chunks of the job's document that search will never return again, in order of their ids.
+func (c *Catalog) DeadChunks(ctx context.Context, claim rag.Claim, limit int) ([]rag.ChunkID, error) {
+	what := fmt.Sprintf("read dead chunks for job %d", claim.Job)
+	j, err := claimedJob(ctx, c.read, claim)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	ids, err := collect(ctx, c.read, scanOne[rag.ChunkID], `SELECT k.id FROM chunks k
+		WHERE k.document_id = ? AND k.version IN `+deadVersions+` ORDER BY k.id LIMIT ?`, j.Document, j.Document, limit)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	return ids, nil
+}
+
+// Forget removes rows of dead chunks, which Milvus must have forgotten already. Ids that are not dead are left alone.
+func (c *Catalog) Forget(ctx context.Context, claim rag.Claim, ids []rag.ChunkID) error {
+	return c.fenced(ctx, claim, fmt.Sprintf("forget %d chunks", len(ids)), func(tx *sql.Tx, j rag.Job) error {
+		_, err := execBatches(ctx, tx, `DELETE FROM chunks WHERE document_id = ? AND version IN `+deadVersions+` AND id IN `,
+			ids, j.Document, j.Document)
+		return err
+	})
+}
+
+// Released gives the blobs that nothing needs any more once the job is done: those of dead versions, or of a whole
+// deleted collection.
+func (c *Catalog) Released(ctx context.Context, claim rag.Claim) ([]string, error) {
+	what := fmt.Sprintf("read released blobs for job %d", claim.Job)
+	j, err := claimedJob(ctx, c.read, claim)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	query, args := `SELECT v.blob FROM versions v WHERE v.document_id = ? AND v.version IN `+deadVersions, []any{j.Document, j.Document}
+	if j.Kind == rag.JobDeleteCollection {
+		query, args = `SELECT v.blob FROM versions v JOIN documents d ON d.id = v.document_id
+			WHERE d.collection_id = ? AND d.deleted_at IS NOT NULL`, []any{j.Collection}
+	}
+	keys, err := collect(ctx, c.read, scanOne[string], query, args...)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	return keys, nil
+}

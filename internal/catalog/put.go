@@ -1,0 +1,207 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// PutDocument writes one staged upload; see PutDocuments.
+func (c *Catalog) PutDocument(ctx context.Context, collection rag.CollectionID, s ingest.Staged) (ingest.Accepted, error) {
+	accepted, err := c.PutDocuments(ctx, collection, []ingest.Staged{s})
+	if err != nil {
+		return ingest.Accepted{}, err
+	}
+	return accepted[0], nil
+}
+
+// PutDocuments writes documents, their versions and their jobs in one transaction, in the order given: all or, on an
+// error, none. When it returns, they are on disk and will not be lost.
+//
+// An upload whose id exists makes the document's next version, unless OnDuplicate says otherwise; a job for an older
+// version that is not done is canceled, so that versions never go backwards. The same bytes, title, filename, media type
+// and metadata as the newest version, when that did not fail, are Unchanged: no version, no job (where the newest
+// version is still being worked on, its job is given). With OnDuplicate "error", an id that exists is a Problem with
+// code "document_exists".
+func (c *Catalog) PutDocuments(ctx context.Context, collection rag.CollectionID, staged []ingest.Staged) ([]ingest.Accepted, error) {
+	var accepted []ingest.Accepted
+	var ended []rag.JobID
+	what := fmt.Sprintf("put %d documents into collection %d", len(staged), collection)
+	err := c.inTx(ctx, what, func(tx *sql.Tx) error {
+		put := &putter{c: c, tx: tx, now: micros(c.now()), collection: collection}
+		if err := put.open(ctx); err != nil {
+			return err
+		}
+		for _, s := range staged {
+			a, err := put.put(ctx, s)
+			if err != nil {
+				return err
+			}
+			accepted = append(accepted, a)
+		}
+		ended = put.ended
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.ends.tell(ended...)
+	return accepted, nil
+}
+
+// putter writes uploads into one collection within one transaction.
+type putter struct {
+	c          *Catalog
+	tx         *sql.Tx
+	now        int64
+	collection rag.CollectionID
+	tenant     string
+	ended      []rag.JobID // jobs of older versions that were canceled
+}
+
+func (p *putter) open(ctx context.Context) error {
+	err := p.tx.QueryRowContext(ctx, `SELECT tenant FROM collections WHERE id = ? AND deleted_at IS NULL`, p.collection).
+		Scan(&p.tenant)
+	if errors.Is(err, sql.ErrNoRows) {
+		return rag.NotFound("the collection was deleted meanwhile")
+	}
+	return err
+}
+
+func (p *putter) put(ctx context.Context, s ingest.Staged) (ingest.Accepted, error) {
+	if s.Upload.Metadata == nil {
+		s.Upload.Metadata = rag.Metadata{}
+	}
+	metadata, err := toJSON(s.Upload.Metadata)
+	if err != nil {
+		return ingest.Accepted{}, err
+	}
+	var existing rag.Document
+	found := false
+	if s.Upload.ExternalID != "" {
+		if existing, found, err = documentByExternalID(ctx, p.tx, p.collection, s.Upload.ExternalID); err != nil {
+			return ingest.Accepted{}, fmt.Errorf("read document %s: %w", s.Upload.ExternalID, err)
+		}
+	}
+	if !found {
+		id, err := p.addDocument(ctx, s.Upload.ExternalID)
+		if err != nil {
+			return ingest.Accepted{}, err
+		}
+		return p.addVersion(ctx, id, 1, s, metadata)
+	}
+	done, err := p.duplicate(ctx, existing, s, metadata)
+	if done != nil || err != nil {
+		return *done, err
+	}
+	if err := p.supersede(ctx, existing.ID); err != nil {
+		return ingest.Accepted{}, err
+	}
+	return p.addVersion(ctx, existing.ID, existing.Version+1, s, metadata)
+}
+
+// duplicate settles an upload whose id exists where no new version is to be made; else it gives nil.
+func (p *putter) duplicate(ctx context.Context, existing rag.Document, s ingest.Staged, metadata string) (*ingest.Accepted, error) {
+	if s.Upload.OnDuplicate == ingest.DuplicateError {
+		return &ingest.Accepted{}, &rag.Problem{
+			Kind: rag.ErrConflict, Code: "document_exists",
+			Message: fmt.Sprintf("document %q exists already (version %d, %s); replace it, or send another id",
+				existing.ExternalID, existing.Version, existing.Status),
+		}
+	}
+	before, err := toJSON(existing.Metadata)
+	if err != nil {
+		return &ingest.Accepted{}, err
+	}
+	u := s.Upload
+	same := existing.SHA256 == s.SHA256 && existing.Title == u.Title && existing.Filename == u.Filename &&
+		existing.MediaType == u.MediaType && before == metadata && existing.Status != rag.StatusFailed
+	if !same && u.OnDuplicate != ingest.DuplicateSkip {
+		return nil, nil
+	}
+	accepted := &ingest.Accepted{Document: existing, Unchanged: true}
+	job, err := scanJob(p.tx.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j
+		WHERE j.document_id = ? AND j.kind = ? AND j.finished_at IS NULL`, existing.ID, rag.JobIngest))
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return &ingest.Accepted{}, fmt.Errorf("read job of document %d: %w", existing.ID, err)
+	}
+	accepted.Job = job
+	return accepted, nil
+}
+
+// addDocument inserts a document without a version. A client may have taken the id that would be given; then a later
+// number is tried.
+func (p *putter) addDocument(ctx context.Context, externalID string) (rag.DocumentID, error) {
+	const insert = `INSERT INTO documents (collection_id, external_id, version, created_at, updated_at)
+		VALUES (?, ?, 1, ?, ?) RETURNING id`
+	var id rag.DocumentID
+	if externalID != "" {
+		err := p.tx.QueryRowContext(ctx, insert, p.collection, externalID, p.now, p.now).Scan(&id)
+		return id, err
+	}
+	for {
+		// No client can have the empty id.
+		if err := p.tx.QueryRowContext(ctx, insert, p.collection, "", p.now, p.now).Scan(&id); err != nil {
+			return 0, fmt.Errorf("insert document: %w", err)
+		}
+		given := fmt.Sprintf("doc_%d", id)
+		_, taken, err := documentByExternalID(ctx, p.tx, p.collection, given)
+		if err != nil {
+			return 0, err
+		}
+		statement, args := `UPDATE documents SET external_id = ? WHERE id = ?`, []any{given, id}
+		if taken {
+			statement, args = `DELETE FROM documents WHERE id = ?`, []any{id}
+		}
+		if _, err := p.tx.ExecContext(ctx, statement, args...); err != nil {
+			return 0, fmt.Errorf("name document %d: %w", id, err)
+		}
+		if !taken {
+			return id, nil
+		}
+	}
+}
+
+// addVersion inserts a version and its job, and makes it the newest.
+func (p *putter) addVersion(ctx context.Context, id rag.DocumentID, version int, s ingest.Staged, metadata string) (ingest.Accepted, error) {
+	u := s.Upload
+	if _, err := p.tx.ExecContext(ctx, `INSERT INTO versions
+		(document_id, version, state, title, filename, media_type, blob, size, sha256, metadata, warnings, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?)`,
+		id, version, rag.StatusQueued, u.Title, u.Filename, u.MediaType, s.Blob, s.Size, s.SHA256, metadata, p.now); err != nil {
+		return ingest.Accepted{}, fmt.Errorf("insert version %d of document %d: %w", version, id, err)
+	}
+	if _, err := p.tx.ExecContext(ctx, `UPDATE documents SET version = ?, updated_at = ? WHERE id = ?`, version, p.now, id); err != nil {
+		return ingest.Accepted{}, fmt.Errorf("update document %d: %w", id, err)
+	}
+	job, err := p.c.addJob(ctx, p.tx, p.tenant, rag.Job{Kind: rag.JobIngest, Collection: p.collection, Document: id, Version: version})
+	if err != nil {
+		return ingest.Accepted{}, err
+	}
+	document, err := documentByID(ctx, p.tx, id)
+	if err != nil {
+		return ingest.Accepted{}, err
+	}
+	return ingest.Accepted{Document: document, Job: job}, nil
+}
+
+// supersede cancels the ingest jobs of a document that are not done, and marks their versions.
+func (p *putter) supersede(ctx context.Context, id rag.DocumentID) error {
+	ended, err := cancelJobs(ctx, p.tx, p.now, "a newer version was uploaded", `document_id = ?`, id)
+	if err != nil {
+		return fmt.Errorf("supersede jobs of document %d: %w", id, err)
+	}
+	p.ended = append(p.ended, ended...)
+	if _, err := p.tx.ExecContext(ctx, `UPDATE versions SET state = ?
+		WHERE document_id = ? AND state IN ('queued', 'parsing', 'embedding', 'indexing')`, stateSuperseded, id); err != nil {
+		return fmt.Errorf("supersede versions of document %d: %w", id, err)
+	}
+	return nil
+}
+
+// stateSuperseded marks a version that a newer one overtook before it was live. It is never a document's state.
+const stateSuperseded = "superseded"

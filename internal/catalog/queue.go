@@ -1,0 +1,137 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// QueueConfig sets the queue's times and limits. Zero fields take the defaults named with each.
+type QueueConfig struct {
+	Lease       time.Duration // how long a claim holds without a sign of life. Defaults to 15 s.
+	Renew       time.Duration // how often leases are renewed. Defaults to 5 s, a third of Lease.
+	Watch       time.Duration // how often lost and canceled claims are looked for. Defaults to 1 s.
+	Reap        time.Duration // how often abandoned jobs are looked for. Defaults to 5 s.
+	Poll        time.Duration // how often new jobs are looked for. Defaults to 100 ms.
+	Overdue     time.Duration // how late a wake-up may be before it counts as lost. Defaults to 10 s.
+	SoftStop    time.Duration // how long running jobs may go on after a stop. Defaults to 5 s.
+	HardStop    time.Duration // how long they may then take to return. Defaults to 10 s.
+	RetryFirst  time.Duration // delay after the first failure; doubles. Defaults to 1 s.
+	RetryMost   time.Duration // longest delay after a failure. Defaults to 60 s.
+	WaitMost    time.Duration // longest delay while a service is down. Defaults to 15 s.
+	MaxFailures int           // failures after which a job fails for good. Defaults to 6.
+	MaxCrashes  int           // crashes in a row without progress after which it does. Defaults to 10.
+}
+
+func (q QueueConfig) withDefaults() QueueConfig {
+	return QueueConfig{
+		Lease:       cmp.Or(q.Lease, 15*time.Second),
+		Renew:       cmp.Or(q.Renew, 5*time.Second),
+		Watch:       cmp.Or(q.Watch, time.Second),
+		Reap:        cmp.Or(q.Reap, 5*time.Second),
+		Poll:        cmp.Or(q.Poll, 100*time.Millisecond),
+		Overdue:     cmp.Or(q.Overdue, 10*time.Second),
+		SoftStop:    cmp.Or(q.SoftStop, 5*time.Second),
+		HardStop:    cmp.Or(q.HardStop, 10*time.Second),
+		RetryFirst:  cmp.Or(q.RetryFirst, time.Second),
+		RetryMost:   cmp.Or(q.RetryMost, time.Minute),
+		WaitMost:    cmp.Or(q.WaitMost, 15*time.Second),
+		MaxFailures: cmp.Or(q.MaxFailures, 6),
+		MaxCrashes:  cmp.Or(q.MaxCrashes, 10),
+	}
+}
+
+// Handler does one claimed job. Its error says what next: nil, the job is done; rag.ErrUnavailable or rag.ErrOverloaded,
+// it waits for the service, however long; another rag.Problem, it fails for good; anything else, and a panic, it is
+// tried again, up to QueueConfig.MaxFailures times. Its context ends when the claim is lost or the queue stops.
+type Handler func(ctx context.Context, claim rag.Claim, job rag.Job) error
+
+// wakeArgs is all that River knows of a job.
+type wakeArgs struct {
+	Job rag.JobID `json:"job"`
+}
+
+// Kind names the job to River.
+func (wakeArgs) Kind() string { return "redkite_job" }
+
+// Run works on jobs, as many at a time as workers, until ctx ends; then it takes no more, gives running ones SoftStop to
+// end, cancels the rest, and returns those to the queue for the next process. It may be called once per Catalog at a
+// time.
+func (c *Catalog) Run(ctx context.Context, handler Handler, workers int) error {
+	r := newRunner(c, handler)
+	bundle := river.NewWorkers()
+	river.AddWorker(bundle, r)
+	client, err := river.NewClient(riversqlite.New(c.write), &river.Config{
+		ID:                r.owner,
+		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		Workers:           bundle,
+		Logger:            riverLogger(c.log),
+		FetchCooldown:     c.queue.Poll,
+		FetchPollInterval: c.queue.Poll,
+		JobTimeout:        -1, // the lease tells a job that hangs from one that works
+		PollOnly:          true,
+	})
+	if err != nil {
+		return fmt.Errorf("open queue: %w", err)
+	}
+	if err := c.reap(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("look for abandoned jobs: %w", err)
+	}
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start queue: %w", err)
+	}
+	stopLoops := r.startLoops(ctx)
+	defer stopLoops()
+	select {
+	case <-ctx.Done():
+	case <-client.Stopped():
+		return errors.New("queue stopped by itself")
+	}
+	return r.stop(context.WithoutCancel(ctx), client)
+}
+
+// stop ends the work of a client: softly at first, then by canceling the handlers.
+func (r *runner) stop(ctx context.Context, client interface {
+	Stop(ctx context.Context) error
+}) error {
+	soft, cancel := context.WithTimeout(ctx, r.c.queue.SoftStop)
+	defer cancel()
+	if client.Stop(soft) == nil {
+		return nil
+	}
+	r.claims.cancelAll(errStopping)
+	hard, cancel := context.WithTimeout(ctx, r.c.queue.HardStop)
+	defer cancel()
+	if err := client.Stop(hard); err != nil {
+		return fmt.Errorf("stop queue: handlers did not return within %s: %w", r.c.queue.HardStop, err)
+	}
+	return nil
+}
+
+// riverLogger lets only River's warnings through.
+func riverLogger(log *slog.Logger) *slog.Logger {
+	return slog.New(warnings{log.With("library", "river").Handler()})
+}
+
+type warnings struct{ slog.Handler }
+
+// Enabled drops what is below a warning.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs keeps the threshold on derived loggers.
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps the threshold on derived loggers.
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
