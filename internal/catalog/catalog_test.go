@@ -2,20 +2,157 @@ package catalog_test
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/catalog/catalogtest"
+	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/rag"
 )
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childEnv); path != "" {
+		os.Exit(child(path))
+	}
+	os.Exit(m.Run())
+}
 
 func TestSQLite(t *testing.T) {
 	catalogtest.Run(t, func(t *testing.T) catalogtest.Opener {
 		path := filepath.Join(t.TempDir(), "catalog.db")
 		return func(ctx context.Context, cfg catalog.Config) (*catalog.Catalog, error) {
 			cfg.Path = path
-			return catalog.Open(ctx, cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+			return catalog.Open(ctx, cfg, slog.New(slog.DiscardHandler))
 		}
 	})
+}
+
+// open opens and migrates a catalog at path, closed when the test ends.
+func open(t *testing.T, cfg catalog.Config) *catalog.Catalog {
+	t.Helper()
+	c, err := catalog.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := c.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// raw opens the file beside the catalog, to do what only a fault would.
+func raw(t *testing.T, path, statement string, args ...any) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	result, err := db.ExecContext(t.Context(), statement, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		t.Fatalf("%s: %d rows (%v)", statement, n, err)
+	}
+}
+
+func TestOpenRefusesNewerSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "with space & question?.db")
+	c := open(t, catalog.Config{Path: path})
+	raw(t, strings.ReplaceAll(strings.ReplaceAll(path, "?", "%3f"), " ", "%20"),
+		`INSERT INTO schema_migrations (number, name, applied_at) VALUES (9999, '9999_future.sql', 0)`)
+	_, err := catalog.Open(t.Context(), catalog.Config{Path: path}, slog.New(slog.DiscardHandler))
+	var p *rag.Problem
+	if !errors.As(err, &p) || p.Code != "schema_too_new" || !strings.Contains(p.Message, "9999") {
+		t.Errorf("open: %v", err)
+	}
+	if err := c.Migrate(t.Context()); !errors.As(err, &p) || p.Code != "schema_too_new" {
+		t.Errorf("migrate: %v", err)
+	}
+}
+
+func TestOpenAndMigrateTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			c, err := catalog.Open(t.Context(), catalog.Config{Path: path}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Errorf("open: %v", err)
+				return
+			}
+			defer c.Close()
+			if err := c.Migrate(t.Context()); err != nil {
+				t.Errorf("migrate: %v", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestOpenWithoutFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none", "catalog.db")
+	if _, err := catalog.Open(t.Context(), catalog.Config{Path: path}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("open: %v, want an error that names %s", err, path)
+	}
+}
+
+// TestLostWake takes River's row away, or leaves it taken by a process that died before it claimed.
+func TestLostWake(t *testing.T) {
+	for name, fault := range map[string]string{
+		"gone":      `DELETE FROM river_job`,
+		"ended":     `UPDATE river_job SET state = 'discarded', finalized_at = CURRENT_TIMESTAMP`,
+		"taken":     `UPDATE river_job SET state = 'running', attempted_at = '2020-01-01 00:00:00'`,
+		"scheduled": `UPDATE river_job SET state = 'scheduled', scheduled_at = '2020-01-01 00:00:00'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "catalog.db")
+			c := open(t, catalog.Config{Path: path, Queue: catalog.QueueConfig{Reap: 50 * time.Millisecond, Poll: 10 * time.Millisecond}})
+			collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := c.PutDocument(t.Context(), collection.ID, ingest.Staged{Blob: "b"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw(t, path, fault)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			ran := make(chan rag.JobID, 9)
+			done := make(chan error, 1)
+			running, stop := context.WithCancel(ctx)
+			go func() {
+				done <- c.Run(running, func(_ context.Context, claim rag.Claim, _ rag.Job) error {
+					ran <- claim.Job
+					return rag.Invalid("", "enough")
+				}, 2)
+			}()
+			if j, err := c.WaitJob(ctx, "t", a.Job.ID); err != nil || j.State != rag.JobFailed {
+				t.Errorf("wait: %v %+v", err, j)
+			}
+			stop()
+			if err := <-done; err != nil {
+				t.Errorf("run: %v", err)
+			}
+			if len(ran) != 1 {
+				t.Errorf("the job ran %d times", len(ran))
+			}
+		})
+	}
 }

@@ -21,6 +21,29 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		run  func(t *testing.T, b bundle)
 	}{
 		{"ingest from upload to search", testIngest},
+		{"collections", testCollections},
+		{"tenants are apart", testTenants},
+		{"ids given to documents", testGivenIDs},
+		{"upload of a known id", testDuplicates},
+		{"batch is all or nothing", testBatch},
+		{"pages and counts", testPages},
+		{"replace is atomic", testReplace},
+		{"replace while ingesting", testReplaceWhileIngesting},
+		{"delete a document", testDelete},
+		{"delete while ingesting", testDeleteWhileIngesting},
+		{"delete a collection", testDeleteCollection},
+		{"stale claims write nothing", testFence},
+		{"resume where the last attempt stopped", testResume},
+		{"cleaning resumes after publishing", testResumeCleaning},
+		{"outcomes", testOutcomes},
+		{"a service that is down", testUnavailable},
+		{"panic", testPanic},
+		{"stop returns jobs", testStop},
+		{"abandoned job resumes", testAbandoned},
+		{"job that kills its worker", testCrashes},
+		{"two processes", testTwoProcesses},
+		{"wait", testWait},
+		{"keys", testKeys},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
