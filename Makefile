@@ -48,9 +48,9 @@ down: ## Stop those containers; their volumes stay
 .PHONY: deps
 deps: ## Fetch the libraries and the embedded Milvus into .deps/
 	@.setup/check
+	@.setup/tokenizers
 	@.setup/onnxruntime
 	@.setup/venv milvus-lite
-	@.setup/tokenizers
 
 .PHONY: build
 build: deps ## Build bin/redkite and bin/redkite-demo
