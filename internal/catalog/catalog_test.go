@@ -30,7 +30,7 @@ func TestSQLite(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "catalog.db")
 		return func(ctx context.Context, cfg catalog.Config) (*catalog.Catalog, error) {
 			cfg.Path = path
-			return catalog.Open(ctx, cfg, slog.New(slog.DiscardHandler))
+			return catalog.Open(ctx, cfg, quiet())
 		}
 	})
 }
@@ -38,7 +38,7 @@ func TestSQLite(t *testing.T) {
 // open opens and migrates a catalog at path, closed when the test ends.
 func open(t *testing.T, cfg catalog.Config) *catalog.Catalog {
 	t.Helper()
-	c, err := catalog.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	c, err := catalog.Open(t.Context(), cfg, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 	c := open(t, catalog.Config{Path: path})
 	raw(t, strings.ReplaceAll(strings.ReplaceAll(path, "?", "%3f"), " ", "%20"),
 		`INSERT INTO schema_migrations (number, name, applied_at) VALUES (9999, '9999_future.sql', 0)`)
-	_, err := catalog.Open(t.Context(), catalog.Config{Path: path}, slog.New(slog.DiscardHandler))
+	_, err := catalog.Open(t.Context(), catalog.Config{Path: path}, quiet())
 	var p *rag.Problem
 	if !errors.As(err, &p) || p.Code != "schema_too_new" || !strings.Contains(p.Message, "9999") {
 		t.Errorf("open: %v", err)
@@ -90,7 +90,7 @@ func TestOpenAndMigrateTogether(t *testing.T) {
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
-			c, err := catalog.Open(t.Context(), catalog.Config{Path: path}, slog.New(slog.DiscardHandler))
+			c, err := catalog.Open(t.Context(), catalog.Config{Path: path}, quiet())
 			if err != nil {
 				t.Errorf("open: %v", err)
 				return
@@ -106,7 +106,7 @@ func TestOpenAndMigrateTogether(t *testing.T) {
 
 func TestOpenWithoutFolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none", "catalog.db")
-	if _, err := catalog.Open(t.Context(), catalog.Config{Path: path}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := catalog.Open(t.Context(), catalog.Config{Path: path}, quiet()); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("open: %v, want an error that names %s", err, path)
 	}
 }
@@ -156,3 +156,5 @@ func TestLostWake(t *testing.T) {
 		})
 	}
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

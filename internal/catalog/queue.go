@@ -49,6 +49,10 @@ func (q QueueConfig) withDefaults() QueueConfig {
 	}
 }
 
+// fetchCooldown is the least time between two looks for jobs while there are enough of them. River's default of 100 ms
+// would hold two workers to 20 short jobs a second.
+const fetchCooldown = 5 * time.Millisecond
+
 // Handler does one claimed job. Its error says what next: nil, the job is done; rag.ErrUnavailable or rag.ErrOverloaded,
 // it waits for the service, however long; another rag.Problem, it fails for good; anything else, and a panic, it is
 // tried again, up to QueueConfig.MaxFailures times. Its context ends when the claim is lost or the queue stops.
@@ -74,7 +78,7 @@ func (c *Catalog) Run(ctx context.Context, handler Handler, workers int) error {
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		Workers:           bundle,
 		Logger:            riverLogger(c.log),
-		FetchCooldown:     c.queue.Poll,
+		FetchCooldown:     min(c.queue.Poll, fetchCooldown),
 		FetchPollInterval: c.queue.Poll,
 		JobTimeout:        -1, // the lease tells a job that hangs from one that works
 		PollOnly:          true,
