@@ -1,0 +1,259 @@
+// Package api holds the request and response bodies of redkite's native HTTP API, as JSON. The server generates its
+// OpenAPI document from these types and the Go client speaks them, so the two can't drift apart.
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// NewCollection asks for a collection.
+type NewCollection struct {
+	Name     string       `json:"name" doc:"Name, unique within the tenant: letters, digits, '_', '-' and '.'." minLength:"1" maxLength:"100" pattern:"^[A-Za-z0-9][A-Za-z0-9_.-]*$" example:"handbook"`
+	Fields   []rag.Field  `json:"fields,omitempty" doc:"Metadata keys to filter by; they become typed, indexed columns. Other keys can be filtered by too, more slowly." maxItems:"32"`
+	Chunking *NewChunking `json:"chunking,omitempty" doc:"How documents are cut."`
+	Model    string       `json:"model,omitempty" doc:"Bi-encoder, by its name in the model manifest. Defaults to the server's." example:"bge-small-en-v1.5"`
+}
+
+// NewChunking sets a collection's chunking; what is left out takes its default.
+type NewChunking struct {
+	MaxTokens *int `json:"max_tokens,omitempty" doc:"Most tokens in a chunk. Defaults to 256; at most what the bi-encoder reads less 32." minimum:"16" maximum:"8192"`
+	Overlap   *int `json:"overlap,omitempty" doc:"Tokens repeated from the chunk before. Defaults to 32, at most half of max_tokens." minimum:"0" maximum:"4096"`
+}
+
+// Collection describes a collection.
+type Collection struct {
+	Name      string         `json:"name" doc:"Name, unique within the tenant."`
+	Model     string         `json:"model" doc:"Bi-encoder that embeds its chunks."`
+	Dimension int            `json:"dimension" doc:"Dimension of the embeddings."`
+	Fields    []rag.Field    `json:"fields" doc:"Declared metadata keys."`
+	Chunking  rag.Chunking   `json:"chunking" doc:"How documents are cut."`
+	Documents DocumentCounts `json:"documents" doc:"How many documents there are."`
+	Chunks    int            `json:"chunks" doc:"Chunks that search may return."`
+	CreatedAt time.Time      `json:"created_at"`
+}
+
+// DocumentCounts counts a collection's documents by the state of their newest version.
+type DocumentCounts struct {
+	Total   int `json:"total"`
+	Ready   int `json:"ready"`
+	Pending int `json:"pending" doc:"Waiting or being worked on."`
+	Failed  int `json:"failed"`
+}
+
+// Collections lists collections.
+type Collections struct {
+	Collections []Collection `json:"collections"`
+}
+
+// NewDocuments uploads documents as JSON: all of them are taken, or none.
+type NewDocuments struct {
+	Documents   []NewDocument `json:"documents" doc:"The documents." minItems:"1" maxItems:"1000"`
+	OnDuplicate string        `json:"on_duplicate,omitempty" enum:"replace,skip,error" doc:"What to do with an id that exists. Defaults to replace."`
+}
+
+// NewDocument is one document as JSON: either text or chunks is given.
+type NewDocument struct {
+	ID        string         `json:"id,omitempty" doc:"Your own id; an existing one is replaced. Left out, one is given." maxLength:"512"`
+	Title     string         `json:"title,omitempty" doc:"Title; it is embedded with each chunk." maxLength:"1024"`
+	Text      string         `json:"text,omitempty" doc:"The text."`
+	MediaType string         `json:"media_type,omitempty" enum:"text/plain,text/markdown,text/html" doc:"What the text is. Defaults to text/plain."`
+	Chunks    []NewChunk     `json:"chunks,omitempty" doc:"Chunks of your own, in place of text." maxItems:"10000"`
+	Metadata  map[string]any `json:"metadata,omitempty" doc:"Keys to filter by: strings, numbers, booleans, lists of strings."`
+}
+
+// NewChunk is a chunk that the client cut.
+type NewChunk struct {
+	Text     string   `json:"text" doc:"The text; at most what the bi-encoder reads." minLength:"1"`
+	Headings []string `json:"headings,omitempty" doc:"Titles of the sections around it, outermost first."`
+	Page     int      `json:"page,omitempty" doc:"Page, from 1." minimum:"0"`
+}
+
+// Uploaded answers an upload.
+type Uploaded struct {
+	Documents []UploadedDocument `json:"documents" doc:"The documents taken; they will not be lost."`
+	Errors    []RefusedFile      `json:"errors" doc:"Files refused, each with its reason."`
+}
+
+// UploadedDocument is one document taken.
+type UploadedDocument struct {
+	DocumentID string       `json:"document_id"`
+	Filename   string       `json:"filename,omitempty"`
+	JobID      rag.JobID    `json:"job_id,omitempty" doc:"The job that makes it searchable; left out where nothing is to be done."`
+	Status     rag.Status   `json:"status"`
+	Unchanged  bool         `json:"unchanged" doc:"The same bytes, title and metadata were there already."`
+	Error      *rag.Failure `json:"error,omitempty"`
+}
+
+// RefusedFile is one file of an upload that was not taken.
+type RefusedFile struct {
+	File   string `json:"file"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// Document describes a document.
+type Document struct {
+	DocumentID  string         `json:"document_id"`
+	Title       string         `json:"title"`
+	Filename    string         `json:"filename"`
+	MediaType   string         `json:"media_type"`
+	Size        int64          `json:"size" doc:"Bytes of the original."`
+	SHA256      string         `json:"sha256"`
+	Metadata    map[string]any `json:"metadata"`
+	Version     int            `json:"version" doc:"Newest version, from 1."`
+	LiveVersion int            `json:"live_version" doc:"Version that search returns; 0 while there is none."`
+	Status      rag.Status     `json:"status" doc:"State of the newest version."`
+	Error       *rag.Failure   `json:"error,omitempty"`
+	Chunks      int            `json:"chunks" doc:"Chunks of the live version."`
+	CreatedAt   time.Time      `json:"created_at"`
+	UpdatedAt   time.Time      `json:"updated_at"`
+}
+
+// Documents is a page of documents.
+type Documents struct {
+	Documents []Document `json:"documents"`
+	Next      string     `json:"next,omitempty" doc:"Give it as 'after' for the next page; left out on the last."`
+}
+
+// Job describes a job.
+type Job struct {
+	ID         rag.JobID    `json:"id"`
+	Kind       rag.JobKind  `json:"kind"`
+	State      rag.JobState `json:"state"`
+	Stage      rag.Stage    `json:"stage"`
+	Done       int          `json:"done" doc:"Chunks done."`
+	Total      int          `json:"total" doc:"Chunks in all; 0 until the document is cut."`
+	Attempts   int          `json:"attempts"`
+	Error      *rag.Failure `json:"error,omitempty" doc:"Why the last attempt failed."`
+	CreatedAt  time.Time    `json:"created_at"`
+	StartedAt  *time.Time   `json:"started_at,omitempty"`
+	FinishedAt *time.Time   `json:"finished_at,omitempty"`
+	NextRunAt  *time.Time   `json:"next_run_at,omitempty" doc:"When a job that waits runs again."`
+}
+
+// Jobs is a page of jobs, newest first.
+type Jobs struct {
+	Jobs []Job     `json:"jobs"`
+	Next rag.JobID `json:"next,omitempty" doc:"Give it as 'before' for the next page; left out on the last."`
+}
+
+// Search asks a collection for passages.
+type Search struct {
+	Query      string          `json:"query" doc:"The question." minLength:"1" maxLength:"8000" example:"How do I rotate an API key?"`
+	TopK       int             `json:"top_k,omitempty" doc:"Hits wanted." default:"10" minimum:"1" maximum:"100"`
+	Candidates int             `json:"candidates,omitempty" doc:"Chunks that the bi-encoder brings and the cross-encoder reads." default:"30" minimum:"1" maximum:"200"`
+	Rerank     *bool           `json:"rerank,omitempty" doc:"false keeps the bi-encoder's order, which is quicker. Defaults to true."`
+	Filter     json.RawMessage `json:"filter,omitempty" doc:"Condition on metadata, such as {\"type\":\"eq\",\"key\":\"lang\",\"value\":\"en\"}."`
+	DeadlineMS int             `json:"deadline_ms,omitempty" doc:"Time for the whole search; what is not reranked by then keeps the bi-encoder's order. Defaults to the server's search_deadline." minimum:"1" maximum:"60000"`
+}
+
+// Timings are wall times by stage, in milliseconds; a stage that did not run is 0.
+type Timings struct {
+	Embed  float64 `json:"embed" doc:"Query to embedding."`
+	Search float64 `json:"search" doc:"Milvus."`
+	Live   float64 `json:"live" doc:"Liveness check and text, in the catalog."`
+	Rerank float64 `json:"rerank" doc:"Cross-encoder."`
+	Total  float64 `json:"total"`
+}
+
+// SearchResult answers a Search, best hit first.
+type SearchResult struct {
+	Hits       []Hit    `json:"hits"`
+	RankedBy   string   `json:"ranked_by" enum:"blend,dense" doc:"What ordered the hits."`
+	Candidates int      `json:"candidates" doc:"Live chunks that the bi-encoder found."`
+	Reranked   int      `json:"reranked" doc:"Of them, how many the cross-encoder read."`
+	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline, rerank_failed."`
+	TimingsMS  Timings  `json:"timings_ms"`
+}
+
+// Hit is one chunk found.
+type Hit struct {
+	DocumentID string         `json:"document_id"`
+	ChunkID    rag.ChunkID    `json:"chunk_id"`
+	Title      string         `json:"title"`
+	Filename   string         `json:"filename"`
+	Text       string         `json:"text"`
+	Headings   []string       `json:"headings" doc:"Titles of the sections around it, outermost first."`
+	PageStart  int            `json:"page_start,omitempty" doc:"First page, from 1; left out where the format has no pages."`
+	PageEnd    int            `json:"page_end,omitempty" doc:"Last page."`
+	Span       rag.Span       `json:"span" doc:"Place in the document's normalised text, in Unicode code points, the end exclusive."`
+	Metadata   map[string]any `json:"metadata"`
+	Scores     rag.Scores     `json:"scores"`
+	DenseRank  int            `json:"dense_rank" doc:"Place in the bi-encoder's order, from 1."`
+	RankedBy   string         `json:"ranked_by" enum:"blend,dense"`
+}
+
+// ContextRequest asks a collection for text that is ready for a prompt.
+type ContextRequest struct {
+	Search
+	MaxTokens int `json:"max_tokens,omitempty" doc:"Most tokens in the text, counted by the collection's bi-encoder's tokenizer." default:"2000" minimum:"16" maximum:"200000"`
+}
+
+// Context is text that is ready for a prompt, and the sources that its numbers point to.
+type Context struct {
+	Text      string   `json:"text" doc:"The passages, each under its number."`
+	Sources   []Source `json:"sources"`
+	Tokens    int      `json:"tokens" doc:"Of text."`
+	Truncated bool     `json:"truncated" doc:"Hits were left out or cut to stay inside max_tokens."`
+	Degraded  []string `json:"degraded"`
+	TimingsMS Timings  `json:"timings_ms"`
+}
+
+// Source is what a number in a Context points to.
+type Source struct {
+	Number     int            `json:"number"`
+	DocumentID string         `json:"document_id"`
+	ChunkIDs   []rag.ChunkID  `json:"chunk_ids"`
+	Title      string         `json:"title"`
+	Filename   string         `json:"filename"`
+	Headings   []string       `json:"headings"`
+	PageStart  int            `json:"page_start,omitempty"`
+	PageEnd    int            `json:"page_end,omitempty"`
+	Span       rag.Span       `json:"span"`
+	Text       string         `json:"text"`
+	Truncated  bool           `json:"truncated"`
+	Metadata   map[string]any `json:"metadata"`
+}
+
+// Model describes a model of the server.
+type Model struct {
+	Name      string `json:"name"`
+	Kind      string `json:"kind" enum:"bi-encoder,cross-encoder"`
+	Dimension int    `json:"dimension,omitempty"`
+	MaxTokens int    `json:"max_tokens"`
+	Licence   string `json:"licence"`
+	Default   bool   `json:"default" doc:"Used where a request names none."`
+}
+
+// Models lists the server's models.
+type Models struct {
+	Models []Model `json:"models"`
+}
+
+// Version says what serves.
+type Version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+}
+
+// Problem is an error answer (RFC 9457).
+type Problem struct {
+	Type       string          `json:"type" example:"about:blank"`
+	Title      string          `json:"title"`
+	Status     int             `json:"status"`
+	Detail     string          `json:"detail" doc:"What happened, to what, and what to do."`
+	Instance   string          `json:"instance,omitempty" doc:"Path of the request."`
+	Code       string          `json:"code" doc:"For programs to switch on."`
+	RequestID  string          `json:"request_id"`
+	Errors     []ProblemDetail `json:"errors,omitempty"`
+	RetryAfter int             `json:"retry_after,omitempty" doc:"Seconds."`
+}
+
+// ProblemDetail points at one part of a request.
+type ProblemDetail struct {
+	Pointer string `json:"pointer" doc:"JSON pointer into the request's body."`
+	Detail  string `json:"detail"`
+}
