@@ -4,10 +4,10 @@
 FROM golang:1.26.8-trixie AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY go.mod go.sum ./
 COPY .setup .setup
-# Where the ready-made libtokenizers.a cannot be downloaded, cargo builds it.
 RUN .setup/onnxruntime
+COPY go.mod go.sum ./
+# Where the ready-made libtokenizers.a cannot be downloaded, cargo builds it.
 RUN .setup/tokenizers || { apt-get update && apt-get install --yes --no-install-recommends cargo && .setup/tokenizers; }
 RUN go mod download
 COPY . .
