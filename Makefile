@@ -92,7 +92,7 @@ lint: deps ## Check the format and look for mistakes
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck; \
-		shellcheck -x -P .setup .setup/check .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/standin/bases .setup/standin/trial .ci/run; \
+		shellcheck -x -P SCRIPTDIR .setup/check .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/standin/bases .setup/standin/trial .ci/run; \
 		else echo "shellcheck is not installed: shell scripts not checked"; fi
 
 .PHONY: fmt
