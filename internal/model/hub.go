@@ -88,9 +88,8 @@ func newHub(o PullOptions) (*hub, error) {
 	if o.Token != "" && u.Scheme != "https" && !isLoopback(u.Hostname()) {
 		return nil, invalid("model_hub", "a token is not sent to %s without TLS; use an https address", u.Host)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.ResponseHeaderTimeout = o.IdleTimeout
-	return &hub{endpoint: u, token: o.Token, options: o, client: &http.Client{Transport: transport, CheckRedirect: followRedirect}}, nil
+	client := &http.Client{Transport: o.Transport, CheckRedirect: followRedirect}
+	return &hub{endpoint: u, token: o.Token, options: o, client: client}, nil
 }
 
 func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }

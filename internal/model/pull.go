@@ -23,6 +23,8 @@ type PullOptions struct {
 	Retries     int           // tries in a row that may bring nothing; defaults to 5
 	Backoff     time.Duration // pause after the first of them, then doubled; defaults to a second
 
+	Transport http.RoundTripper // defaults to one with the environment's proxy
+
 	// Progress, which may be nil, is told how much of a file is there, and of how much (done again where that is unknown).
 	Progress func(file string, done, total int64)
 }
