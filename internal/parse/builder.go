@@ -1,0 +1,87 @@
+package parse
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// builder puts the normalised text and its blocks together, in reading order, with an empty line between two blocks.
+type builder struct {
+	text   strings.Builder
+	runes  int
+	blocks []rag.Block
+	path   []heading // the sections that are open, outermost first
+	page   int
+	title  string // of the first heading
+}
+
+type heading struct {
+	level int
+	title string
+}
+
+// heading opens a section: it closes those of its level and below, and counts itself to the section it opens.
+func (b *builder) heading(level int, title string) {
+	title = strings.Join(strings.Fields(clean(title)), " ")
+	if title == "" {
+		return
+	}
+	if b.title == "" {
+		b.title = title
+	}
+	for len(b.path) > 0 && b.path[len(b.path)-1].level >= level {
+		b.path = b.path[:len(b.path)-1]
+	}
+	b.path = append(slices.Clip(b.path), heading{level: level, title: title})
+	b.add(rag.BlockHeading, title)
+}
+
+// add appends a block; one without text is left out.
+func (b *builder) add(kind rag.BlockKind, text string) {
+	text = strings.Trim(clean(text), "\n ")
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	if b.runes > 0 {
+		b.text.WriteString("\n\n")
+		b.runes += 2
+	}
+	var headings []string
+	for _, h := range b.path {
+		headings = append(headings, h.title)
+	}
+	n := utf8.RuneCountInString(text)
+	b.blocks = append(b.blocks, rag.Block{Kind: kind, Text: text, Headings: headings, Page: b.page, Span: rag.Span{Start: b.runes, End: b.runes + n}})
+	b.text.WriteString(text)
+	b.runes += n
+}
+
+func (b *builder) parsed(title string) rag.Parsed {
+	if title = strings.Join(strings.Fields(clean(title)), " "); title == "" {
+		title = b.title
+	}
+	return rag.Parsed{Title: title, Text: b.text.String(), Blocks: b.blocks}
+}
+
+// clean makes text valid UTF-8 with plain newlines and without what can't be seen: control characters, zero-width
+// characters and marks of writing direction, which carry no words and can hide some.
+func clean(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r == '\u00a0' || r == '\u2028' || r == '\u2029' || r == '\v' || r == '\f' || r == '\u0085':
+			return ' '
+		case unicode.Is(unicode.Cc, r), r == '\u00ad', r >= '\u200b' && r <= '\u200f', r >= '\u202a' && r <= '\u202e',
+			r >= '\u2060' && r <= '\u2064', r >= '\u2066' && r <= '\u2069', r == '\ufeff':
+			return -1
+		}
+		return r
+	}, text)
+}

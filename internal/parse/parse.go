@@ -1,0 +1,104 @@
+// Package parse turns originals into blocks: one file a format, one registry that knows them all.
+//
+// A parser keeps structure (headings, lists, tables, code), pages where the format has them, and the place of every
+// block in one normalised text. Parsers read untrusted bytes: each is bounded by size and by its context, a panic in a
+// library is an error, and PDFs are read inside a WebAssembly sandbox that has no file system.
+package parse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// Format turns an original of one kind into blocks. size is the original's, in bytes. An original that can't be read
+// as the format says is a rag.Problem of kind rag.ErrInvalid.
+type Format interface {
+	Parse(ctx context.Context, original io.ReadSeeker, size int64) (rag.Parsed, error)
+}
+
+// Options bound the parsers.
+type Options struct {
+	CacheDir string // where the compiled PDF engine is kept; empty compiles it anew in each process (seconds)
+	MaxPages int    // of a PDF. Defaults to 10,000.
+	MaxText  int64  // bytes of the normalised text. Defaults to 256 MiB.
+}
+
+// Registry knows a parser for each media type.
+type Registry struct {
+	formats map[string]Format
+	pdf     *pdfFormat
+	maxText int64
+}
+
+// New makes the registry. The PDF engine starts with the first PDF.
+func New(o Options) *Registry {
+	if o.MaxPages == 0 {
+		o.MaxPages = 10_000
+	}
+	if o.MaxText == 0 {
+		o.MaxText = 256 << 20
+	}
+	pdf := &pdfFormat{cacheDir: o.CacheDir, maxPages: o.MaxPages, maxText: o.MaxText}
+	return &Registry{pdf: pdf, maxText: o.MaxText, formats: map[string]Format{
+		TypeText:     textFormat{},
+		TypeMarkdown: markdownFormat{},
+		TypeHTML:     htmlFormat{},
+		TypePDF:      pdf,
+	}}
+}
+
+// Close ends the PDF engine.
+func (r *Registry) Close() error { return r.pdf.close() }
+
+// Parse reads an original by its media type. What holds no text is a rag.Problem of code "empty".
+func (r *Registry) Parse(ctx context.Context, mediaType string, original io.ReadSeeker, size int64) (p rag.Parsed, err error) {
+	format, ok := r.formats[mediaType]
+	if !ok {
+		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "no parser reads " + mediaType}
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			p, err = rag.Parsed{}, unreadable(mediaType, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	p, err = format.Parse(ctx, original, size)
+	if err != nil {
+		return rag.Parsed{}, err
+	}
+	if int64(len(p.Text)) > r.maxText {
+		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrTooLarge, Code: "text_too_large", Message: fmt.Sprintf("the document holds more than %d bytes of text; split it", r.maxText)}
+	}
+	if strings.TrimSpace(p.Text) == "" {
+		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no text"}
+	}
+	return p, nil
+}
+
+// unreadable says that an original is not what its type says.
+func unreadable(mediaType string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &rag.Problem{
+		Kind: rag.ErrInvalid, Code: "parse_failed", Err: err,
+		Message: fmt.Sprintf("the file can't be read as %s: it is damaged or not complete; save it anew and upload it again", mediaType),
+	}
+}
+
+// readAll reads a whole original that fits into memory by the upload limit.
+func readAll(ctx context.Context, original io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(original)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read original: %w", err)
+	}
+	return raw, nil
+}
