@@ -138,7 +138,7 @@ func (s *Spec) fillBiEncoder(d description, g Graph, name string, o AddOptions) 
 	if o.Normalize != nil {
 		s.Normalize = *o.Normalize
 	}
-	s.QueryPrefix, s.PassagePrefix = d.prefixes(name)
+	s.QueryPrefix, s.PassagePrefix = d.prefixes(name, s.Name)
 	if o.QueryPrefix != nil {
 		s.QueryPrefix = *o.QueryPrefix
 	}
