@@ -37,10 +37,10 @@ func BenchmarkQueue(b *testing.B) {
 			if _, err := c.Task(ctx, claim); err != nil {
 				return err
 			}
-			if err := c.ReplaceChunks(ctx, claim, nil); err != nil {
+			if err := c.ReplaceChunks(ctx, claim, ingest.Cut{}); err != nil {
 				return err
 			}
-			return c.Publish(ctx, claim, nil)
+			return c.Publish(ctx, claim)
 		}, 4)
 	}()
 	for _, a := range accepted {

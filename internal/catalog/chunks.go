@@ -119,9 +119,18 @@ func setVersionState(ctx context.Context, tx *sql.Tx, j rag.Job, status rag.Stat
 	return nil
 }
 
-// ReplaceChunks writes the chunk rows of the version that the job makes, in place of any there, and gives each its id.
-// From then on Task says Chunked. Ordinals are given by the order.
-func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, chunks []rag.Chunk) error {
+// ReplaceChunks writes what parsing and chunking made of the version that the job makes: its chunk rows, in place of any
+// there, each with its id, and with them the document's own title and the warnings. From then on Task says Chunked.
+// Ordinals are given by the order.
+func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest.Cut) error {
+	chunks := cut.Chunks
+	if cut.Warnings == nil {
+		cut.Warnings = []string{}
+	}
+	warnings, err := toJSON(cut.Warnings)
+	if err != nil {
+		return err
+	}
 	return c.fenced(ctx, claim, fmt.Sprintf("write %d chunks", len(chunks)), func(tx *sql.Tx, j rag.Job) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM chunks WHERE document_id = ? AND version = ?`, j.Document, j.Version); err != nil {
 			return err
@@ -143,8 +152,8 @@ func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, chunks []r
 				return fmt.Errorf("chunk %d: %w", i, err)
 			}
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ? WHERE document_id = ? AND version = ?`,
-			len(chunks), j.Document, j.Version); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ? WHERE document_id = ? AND version = ?`,
+			len(chunks), cut.Title, warnings, j.Document, j.Version); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, total = ?, crashes = 0 WHERE id = ?`, len(chunks), j.ID)

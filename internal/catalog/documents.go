@@ -11,7 +11,7 @@ import (
 )
 
 // documentColumns describe a document by its newest version v; l is its live version.
-const documentColumns = `d.id, d.collection_id, d.external_id, v.title, v.filename, v.media_type, v.size, v.sha256, v.metadata,
+const documentColumns = `d.id, d.collection_id, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.media_type, v.size, v.sha256, v.metadata,
 	d.version, COALESCE(d.live_version, 0), CASE WHEN d.deleted_at IS NULL THEN v.state ELSE 'deleting' END,
 	v.error_code, v.error_message, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
 

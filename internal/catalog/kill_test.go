@@ -278,7 +278,7 @@ func (w worker) handle(ctx context.Context, claim rag.Claim, job rag.Job) error 
 		for i := range chunks {
 			chunks[i].Text = fmt.Sprintf("%s #%d", task.Document.Title, i)
 		}
-		if err := w.c.ReplaceChunks(ctx, claim, chunks); err != nil {
+		if err := w.c.ReplaceChunks(ctx, claim, ingest.Cut{Chunks: chunks}); err != nil {
 			return err
 		}
 	}
@@ -288,7 +288,7 @@ func (w worker) handle(ctx context.Context, claim rag.Claim, job rag.Job) error 
 			return err
 		}
 		if len(pending) == 0 {
-			if err := w.c.Publish(ctx, claim, nil); err != nil {
+			if err := w.c.Publish(ctx, claim); err != nil {
 				return err
 			}
 			break

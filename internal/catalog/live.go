@@ -14,7 +14,7 @@ func (c *Catalog) LiveHits(ctx context.Context, collection rag.CollectionID, ids
 	live := make(map[rag.ChunkID]rag.Hit, len(ids))
 	for start := 0; start < len(ids); start += idBatch {
 		marks, args := placeholders(ids[start:min(start+idBatch, len(ids))])
-		hits, err := collect(ctx, c.read, scanHit, `SELECT `+chunkColumns+`, d.external_id, v.title, v.filename, v.metadata
+		hits, err := collect(ctx, c.read, scanHit, `SELECT `+chunkColumns+`, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.metadata
 			FROM chunks k
 			JOIN documents d ON d.id = k.document_id AND d.live_version = k.version
 			JOIN versions v ON v.document_id = k.document_id AND v.version = k.version

@@ -10,18 +10,7 @@ import (
 
 // Publish makes the job's version live in one transaction: from its commit on, search returns this version and no
 // other. A version with chunks that are not indexed is refused.
-func (c *Catalog) Publish(ctx context.Context, claim rag.Claim, warnings []string) error {
-	if warnings == nil {
-		warnings = []string{}
-	}
-	text, err := toJSON(warnings)
-	if err != nil {
-		return err
-	}
-	status := rag.StatusReady
-	if len(warnings) > 0 {
-		status = rag.StatusReadyWithWarnings
-	}
+func (c *Catalog) Publish(ctx context.Context, claim rag.Claim) error {
 	return c.fenced(ctx, claim, "publish", func(tx *sql.Tx, j rag.Job) error {
 		var pending int
 		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM chunks WHERE document_id = ? AND version = ? AND indexed = 0`,
@@ -39,9 +28,14 @@ func (c *Catalog) Publish(ctx context.Context, claim rag.Claim, warnings []strin
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return fmt.Errorf("document %d has moved on: %w", j.Document, rag.ErrStale)
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE versions SET warnings = ? WHERE document_id = ? AND version = ?`,
-			text, j.Document, j.Version); err != nil {
+		var warnings string
+		if err := tx.QueryRowContext(ctx, `SELECT warnings FROM versions WHERE document_id = ? AND version = ?`,
+			j.Document, j.Version).Scan(&warnings); err != nil {
 			return err
+		}
+		status := rag.StatusReady
+		if warnings != "[]" {
+			status = rag.StatusReadyWithWarnings
 		}
 		return setVersionState(ctx, tx, j, status, nil)
 	})

@@ -118,7 +118,7 @@ func (p *putter) duplicate(ctx context.Context, existing rag.Document, s ingest.
 		return &ingest.Accepted{}, err
 	}
 	u := s.Upload
-	same := existing.SHA256 == s.SHA256 && existing.Title == u.Title && existing.Filename == u.Filename &&
+	same := existing.SHA256 == s.SHA256 && (u.Title == "" || existing.Title == u.Title) && existing.Filename == u.Filename &&
 		existing.MediaType == u.MediaType && before == metadata && existing.Status != rag.StatusFailed
 	if !same && u.OnDuplicate != ingest.DuplicateSkip {
 		return nil, nil

@@ -33,12 +33,13 @@ CREATE UNIQUE INDEX documents_external_id ON documents (collection_id, external_
 CREATE INDEX documents_collection ON documents (collection_id, id);
 
 -- state: queued, parsing, embedding, indexing, ready, ready_with_warnings, failed, or superseded by a newer version
--- before it was live. chunks is NULL until the version is chunked.
+-- before it was live. title is the client's, found_title the document's own; chunks is NULL until the version is chunked.
 CREATE TABLE versions (
     document_id   BIGINT  NOT NULL REFERENCES documents (id),
     version       INTEGER NOT NULL,
     state         TEXT    NOT NULL,
     title         TEXT    NOT NULL,
+    found_title   TEXT    NOT NULL DEFAULT '',
     filename      TEXT    NOT NULL,
     media_type    TEXT    NOT NULL,
     blob          TEXT    NOT NULL,

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/redkite/redkite/internal/catalog"
+	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -78,7 +79,7 @@ func ingester(c *catalog.Catalog, x *index, chunks int) catalog.Handler {
 			if err := indexAll(ctx, c, x, claim); err != nil {
 				return err
 			}
-			if err := c.Publish(ctx, claim, nil); err != nil {
+			if err := c.Publish(ctx, claim); err != nil {
 				return err
 			}
 		}
@@ -86,7 +87,7 @@ func ingester(c *catalog.Catalog, x *index, chunks int) catalog.Handler {
 	}
 }
 
-func cut(name string, n int) []rag.Chunk {
+func cut(name string, n int) ingest.Cut {
 	chunks := make([]rag.Chunk, n)
 	for i := range chunks {
 		chunks[i] = rag.Chunk{
@@ -94,7 +95,7 @@ func cut(name string, n int) []rag.Chunk {
 			Span: rag.Span{Start: i * 10, End: i*10 + 9}, Tokens: 7,
 		}
 	}
-	return chunks
+	return ingest.Cut{Title: "found in " + name, Chunks: chunks}
 }
 
 func indexAll(ctx context.Context, c *catalog.Catalog, x *index, claim rag.Claim) error {
@@ -158,11 +159,17 @@ func testIngest(t *testing.T, b bundle) {
 		t.Fatalf("%d live hits, want 5", len(hits))
 	}
 	for id, h := range hits {
-		wantChunk := cut("blob/one/v1", 5)[h.Chunk.Ordinal]
+		wantChunk := cut("blob/one/v1", 5).Chunks[h.Chunk.Ordinal]
 		wantChunk.ID, wantChunk.Document, wantChunk.Version = id, want.ID, 1
 		wantHit := rag.Hit{Document: want.ID, ExternalID: "one", Chunk: wantChunk, Title: want.Title, Filename: want.Filename, Metadata: want.Metadata}
 		if diff := cmp.Diff(wantHit, h); diff != "" {
 			t.Errorf("hit %d (-want +got):\n%s", id, diff)
 		}
 	}
+}
+
+// warned adds a warning to what was cut.
+func (bundle) warned(c ingest.Cut) ingest.Cut {
+	c.Warnings = []string{"page 3 has no text layer"}
+	return c
 }

@@ -35,7 +35,7 @@ func testFence(t *testing.T, b bundle) {
 			"SetStage":      b.SetStage(ctx, old, rag.StageEmbed),
 			"ReplaceChunks": b.ReplaceChunks(ctx, old, cut("zombie", 1)),
 			"MarkIndexed":   b.MarkIndexed(ctx, old, []rag.ChunkID{1}),
-			"Publish":       b.Publish(ctx, old, nil),
+			"Publish":       b.Publish(ctx, old),
 			"Forget":        b.Forget(ctx, old, []rag.ChunkID{1}),
 			"Removed":       b.Removed(ctx, old),
 		} {
@@ -77,7 +77,7 @@ func testResume(t *testing.T, b bundle) {
 		if err := b.MarkIndexed(ctx, claim, x.upsert(first[:2]...)); err != nil {
 			return err
 		}
-		if err := b.Publish(ctx, claim, nil); err == nil {
+		if err := b.Publish(ctx, claim); err == nil {
 			t.Error("a version was published with chunks that are not indexed")
 		}
 		return errors.New("something broke")
@@ -102,7 +102,7 @@ func testResumeCleaning(t *testing.T, b bundle) {
 			}
 			return ingester(b.Catalog, x, 2)(ctx, claim, job)
 		}
-		err := errors.Join(b.ReplaceChunks(ctx, claim, cut("v2", 2)), indexAll(ctx, b.Catalog, x, claim), b.Publish(ctx, claim, nil))
+		err := errors.Join(b.ReplaceChunks(ctx, claim, cut("v2", 2)), indexAll(ctx, b.Catalog, x, claim), b.Publish(ctx, claim))
 		return errors.Join(errors.New("broke after publishing"), err)
 	})
 	b.wait(t, second.Job.ID, rag.JobSucceeded)

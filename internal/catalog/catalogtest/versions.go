@@ -65,11 +65,11 @@ func testReplace(t *testing.T, b bundle) {
 
 	second := b.put(t, upload("one", "v2"))
 	stop = b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
-		if err := errors.Join(b.ReplaceChunks(ctx, claim, cut("v2", 3)), indexAll(ctx, b.Catalog, x, claim)); err != nil {
+		if err := errors.Join(b.ReplaceChunks(ctx, claim, b.warned(cut("v2", 3))), indexAll(ctx, b.Catalog, x, claim)); err != nil {
 			return err
 		}
 		g.pass(claim)
-		if err := b.Publish(ctx, claim, []string{"page 3 has no text layer"}); err != nil {
+		if err := b.Publish(ctx, claim); err != nil {
 			return err
 		}
 		if got := b.texts(t, x); len(got) != 3 || got[0] != "v2 #0" {
@@ -127,7 +127,7 @@ func testReplaceWhileIngesting(t *testing.T, b bundle) {
 		}
 		x.upsert(pending...) // a write to Milvus that can't be called back
 		free := context.WithoutCancel(ctx)
-		late <- errors.Join(b.MarkIndexed(free, claim, []rag.ChunkID{pending[0].ID}), b.Publish(free, claim, nil))
+		late <- errors.Join(b.MarkIndexed(free, claim, []rag.ChunkID{pending[0].ID}), b.Publish(free, claim))
 		return ctx.Err()
 	})
 	<-g.arrived
@@ -195,7 +195,7 @@ func testDeleteWhileIngesting(t *testing.T, b bundle) {
 			return err
 		}
 		g.pass(claim)
-		return b.Publish(ctx, claim, nil)
+		return b.Publish(ctx, claim)
 	})
 	<-g.arrived
 	job, err := b.DeleteDocument(b.ctx, b.collection.ID, "one")

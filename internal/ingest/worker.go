@@ -1,0 +1,286 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/redkite/redkite/internal/chunk"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// Task is what a worker has to know about a claimed ingest job.
+type Task struct {
+	Collection rag.Collection
+	Document   rag.Document // with the title, filename, media type and metadata of the version to make
+	Blob       string       // key of the version's original
+	Size       int64
+	Chunked    bool // the chunk rows are written: an earlier attempt came that far
+	Live       bool // the version is published: only the old ones are left to remove
+}
+
+// Cut is what parsing and chunking made of an original.
+type Cut struct {
+	Title    string // the document's own; used where the client gave none
+	Warnings []string
+	Chunks   []rag.Chunk
+}
+
+// Ledger is the catalog's side of an ingest job. Every call checks the claim's fence and gives rag.ErrStale when
+// another worker has taken over.
+type Ledger interface {
+	Task(ctx context.Context, c rag.Claim) (Task, error)
+	SetStage(ctx context.Context, c rag.Claim, stage rag.Stage) error
+	Chunks
+	Versions
+}
+
+// Chunks keeps a version's chunk rows and which of them are indexed.
+type Chunks interface {
+	ReplaceChunks(ctx context.Context, c rag.Claim, cut Cut) error
+	PendingChunks(ctx context.Context, c rag.Claim, limit int) ([]rag.Chunk, error)
+	MarkIndexed(ctx context.Context, c rag.Claim, ids []rag.ChunkID) error
+}
+
+// Versions moves search from one version to the next.
+type Versions interface {
+	// IndexedChunks gives the ids of all chunks of the version that the claim's job makes.
+	IndexedChunks(ctx context.Context, c rag.Claim) ([]rag.ChunkID, error)
+	// Publish makes the version live, and with that every other version dead, in one transaction.
+	Publish(ctx context.Context, c rag.Claim) error
+	// DeadChunks gives up to limit chunks of the document that no live version has.
+	DeadChunks(ctx context.Context, c rag.Claim, limit int) ([]rag.ChunkID, error)
+	// Forget removes dead chunk rows.
+	Forget(ctx context.Context, c rag.Claim, ids []rag.ChunkID) error
+}
+
+// Removals is the catalog's side of the jobs that delete.
+type Removals interface {
+	// Released gives the blobs that nothing live needs once the claim's job is done.
+	Released(ctx context.Context, c rag.Claim) ([]string, error)
+	// Removed drops the rows of the deleted document or collection.
+	Removed(ctx context.Context, c rag.Claim) error
+}
+
+// Index is the vector side of a collection.
+type Index interface {
+	Ensure(ctx context.Context, c rag.Collection) error
+	Upsert(ctx context.Context, c rag.Collection, rows []Row) error
+	// Visible returns once every later search sees the given chunks.
+	Visible(ctx context.Context, c rag.Collection, ids []rag.ChunkID) error
+}
+
+// Removal is what of an index the deleting jobs use.
+type Removal interface {
+	Delete(ctx context.Context, c rag.Collection, ids []rag.ChunkID) error
+	DeleteDocument(ctx context.Context, c rag.Collection, id rag.DocumentID) error
+	Drop(ctx context.Context, c rag.Collection) error
+}
+
+// Row is one chunk as the index keeps it.
+type Row struct {
+	Chunk    rag.ChunkID
+	Document rag.DocumentID
+	Metadata rag.Metadata
+	Dense    rag.Embedding
+}
+
+// Encoder is the bi-encoder of a collection.
+type Encoder interface {
+	EmbedPassages(ctx context.Context, texts []string) ([]rag.Embedding, error)
+	// Offsets gives the byte offsets of every token of text, without special tokens.
+	Offsets(text string) ([][2]int, error)
+	// MaxTokens is how many tokens of a text the encoder reads.
+	MaxTokens() int
+}
+
+// Parser turns an original into blocks.
+type Parser interface {
+	Parse(ctx context.Context, mediaType string, original io.ReadSeeker, size int64) (rag.Parsed, error)
+}
+
+// Worker does the jobs that the queue hands it.
+type Worker struct {
+	Ledger   Ledger
+	Removals Removals
+	Index    Index
+	Removal  Removal
+	Blobs    Blobs
+	Parser   Parser
+	Encoder  func(ctx context.Context, biEncoder string) (Encoder, error) // opens a collection's bi-encoder
+	Timeout  time.Duration                                                // for parsing one document
+	Log      *slog.Logger
+}
+
+const (
+	// embedBatch bounds how many chunks lie between two marks of progress: a crash costs at most that much work.
+	embedBatch = 32
+	// removeBatch bounds one delete in the index.
+	removeBatch = 1000
+)
+
+// Handle does one job. It can be repeated at any point: what an earlier attempt did is found done. The error tells the
+// queue what next: rag.ErrUnavailable waits for the service, rag.ErrStale stops, a rag.Problem of another kind fails
+// the job for good, anything else is tried again.
+func (w *Worker) Handle(ctx context.Context, c rag.Claim, job rag.Job) error {
+	switch job.Kind {
+	case rag.JobIngest:
+		return w.ingest(ctx, c)
+	case rag.JobDeleteDocument:
+		return w.deleteDocument(ctx, c, job)
+	case rag.JobDeleteCollection:
+		return w.deleteCollection(ctx, c, job)
+	}
+	return rag.Invalid("", "job %d is of unknown kind %q", job.ID, job.Kind)
+}
+
+func (w *Worker) ingest(ctx context.Context, c rag.Claim) error {
+	task, err := w.Ledger.Task(ctx, c)
+	if err != nil {
+		return fmt.Errorf("read task: %w", err)
+	}
+	if !task.Live {
+		if err := w.makeVersion(ctx, c, task); err != nil {
+			return err
+		}
+	}
+	return w.removeDead(ctx, c, task.Collection)
+}
+
+// makeVersion takes the version of a task from its original to live.
+func (w *Worker) makeVersion(ctx context.Context, c rag.Claim, task Task) error {
+	encoder, err := w.Encoder(ctx, task.Collection.BiEncoder)
+	if err != nil {
+		return fmt.Errorf("open bi-encoder: %w", err)
+	}
+	if !task.Chunked {
+		if task.Document.Title, err = w.makeChunks(ctx, c, task, encoder); err != nil {
+			return err
+		}
+	}
+	if err := w.Ledger.SetStage(ctx, c, rag.StageEmbed); err != nil {
+		return err
+	}
+	if err := w.Index.Ensure(ctx, task.Collection); err != nil {
+		return fmt.Errorf("ensure index: %w", err)
+	}
+	if err := w.embed(ctx, c, task, encoder); err != nil {
+		return err
+	}
+	if err := w.Ledger.SetStage(ctx, c, rag.StagePublish); err != nil {
+		return err
+	}
+	ids, err := w.Ledger.IndexedChunks(ctx, c)
+	if err != nil {
+		return fmt.Errorf("list chunks: %w", err)
+	}
+	if err := w.Index.Visible(ctx, task.Collection, ids); err != nil {
+		return fmt.Errorf("wait until searchable: %w", err)
+	}
+	return w.Ledger.Publish(ctx, c)
+}
+
+// makeChunks parses the original and writes its chunk rows; it gives the document's title.
+func (w *Worker) makeChunks(ctx context.Context, c rag.Claim, task Task, encoder Encoder) (title string, err error) {
+	if err := w.Ledger.SetStage(ctx, c, rag.StageParse); err != nil {
+		return "", err
+	}
+	original, size, err := w.Blobs.Open(ctx, task.Blob)
+	if err != nil {
+		return "", fmt.Errorf("open original: %w", err)
+	}
+	defer original.Close()
+
+	var cut Cut
+	if task.Document.MediaType == mediaChunks {
+		cut.Chunks, err = given(original, encoder.MaxTokens(), encoder)
+	} else {
+		cut, err = w.cut(ctx, c, task, original, size, encoder)
+	}
+	if err != nil {
+		return "", err
+	}
+	if task.Document.Title != "" {
+		cut.Title = task.Document.Title
+	}
+	return cut.Title, w.Ledger.ReplaceChunks(ctx, c, cut)
+}
+
+// cut parses an original and splits it.
+func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.ReadSeeker, size int64, encoder Encoder) (Cut, error) {
+	limited, cancel := context.WithTimeout(ctx, w.Timeout)
+	defer cancel()
+	parsed, err := w.Parser.Parse(limited, task.Document.MediaType, original, size)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return Cut{}, &rag.Problem{
+				Kind: rag.ErrInvalid, Code: "parse_timeout", Err: err,
+				Message: fmt.Sprintf("the document could not be parsed within %s; split it or raise parse_timeout", w.Timeout),
+			}
+		}
+		return Cut{}, fmt.Errorf("parse: %w", err)
+	}
+	if err := w.Ledger.SetStage(ctx, c, rag.StageChunk); err != nil {
+		return Cut{}, err
+	}
+	chunks, err := chunk.Split(parsed, task.Collection.Chunking, encoder)
+	if err != nil {
+		return Cut{}, fmt.Errorf("chunk: %w", err)
+	}
+	return Cut{Title: parsed.Title, Warnings: parsed.Warnings, Chunks: chunks}, nil
+}
+
+// embed embeds and indexes the chunks that no earlier attempt has, batch by batch.
+func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Encoder) error {
+	for {
+		chunks, err := w.Ledger.PendingChunks(ctx, c, embedBatch)
+		if err != nil {
+			return fmt.Errorf("read pending chunks: %w", err)
+		}
+		if len(chunks) == 0 {
+			return nil
+		}
+		texts := make([]string, len(chunks))
+		for i, ch := range chunks {
+			texts[i] = chunk.EmbeddingText(task.Document.Title, ch)
+		}
+		embeddings, err := encoder.EmbedPassages(ctx, texts)
+		if err != nil {
+			return fmt.Errorf("embed %d chunks: %w", len(chunks), err)
+		}
+		rows := make([]Row, len(chunks))
+		ids := make([]rag.ChunkID, len(chunks))
+		for i, ch := range chunks {
+			rows[i] = Row{Chunk: ch.ID, Document: task.Document.ID, Metadata: task.Document.Metadata, Dense: embeddings[i]}
+			ids[i] = ch.ID
+		}
+		if err := w.Index.Upsert(ctx, task.Collection, rows); err != nil {
+			return fmt.Errorf("index %d chunks: %w", len(chunks), err)
+		}
+		if err := w.Ledger.MarkIndexed(ctx, c, ids); err != nil {
+			return err
+		}
+	}
+}
+
+// removeDead takes what earlier versions left out of the index, then out of the catalog.
+func (w *Worker) removeDead(ctx context.Context, c rag.Claim, collection rag.Collection) error {
+	for {
+		dead, err := w.Ledger.DeadChunks(ctx, c, removeBatch)
+		if err != nil {
+			return fmt.Errorf("list dead chunks: %w", err)
+		}
+		if len(dead) == 0 {
+			return w.releaseBlobs(ctx, c)
+		}
+		if err := w.Removal.Delete(ctx, collection, dead); err != nil {
+			return fmt.Errorf("remove %d dead chunks: %w", len(dead), err)
+		}
+		if err := w.Ledger.Forget(ctx, c, dead); err != nil {
+			return err
+		}
+	}
+}
