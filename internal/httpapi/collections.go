@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+type collectionBody struct{ Body api.Collection }
+
+func (s *Server) collectionRoutes(service huma.API) {
+	register(s, service, huma.Operation{
+		OperationID: "create-collection", Method: http.MethodPost, Path: "/collections", Summary: "Make a collection",
+		Tags: []string{"collections"}, DefaultStatus: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, func(ctx context.Context, in *struct{ Body api.NewCollection }) (*collectionBody, error) {
+		c, err := s.deps.Collections.Create(ctx, tenant(ctx), in.Body)
+		if err != nil {
+			return nil, err
+		}
+		return &collectionBody{collectionOf(c, rag.Counts{})}, nil
+	})
+
+	register(s, service, huma.Operation{
+		OperationID: "list-collections", Method: http.MethodGet, Path: "/collections", Summary: "List collections", Tags: []string{"collections"},
+	}, func(ctx context.Context, _ *struct{}) (*struct{ Body api.Collections }, error) {
+		found, err := s.deps.Overview.Collections(ctx, tenant(ctx))
+		if err != nil {
+			return nil, err
+		}
+		out := struct{ Body api.Collections }{api.Collections{Collections: []api.Collection{}}}
+		for _, c := range found {
+			counts, err := s.deps.Overview.Counts(ctx, c.ID)
+			if err != nil {
+				return nil, err
+			}
+			out.Body.Collections = append(out.Body.Collections, collectionOf(c, counts))
+		}
+		return &out, nil
+	})
+
+	register(s, service, huma.Operation{
+		OperationID: "get-collection", Method: http.MethodGet, Path: "/collections/{collection}", Summary: "Show a collection and its counts",
+		Tags: []string{"collections"}, Errors: []int{http.StatusNotFound},
+	}, func(ctx context.Context, in *collectionPath) (*collectionBody, error) {
+		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
+		if err != nil {
+			return nil, err
+		}
+		counts, err := s.deps.Overview.Counts(ctx, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		return &collectionBody{collectionOf(c, counts)}, nil
+	})
+
+	register(s, service, huma.Operation{
+		OperationID: "delete-collection", Method: http.MethodDelete, Path: "/collections/{collection}", Summary: "Delete a collection and all in it",
+		Description: "It is gone at once; a job removes what is left behind.",
+		Tags:        []string{"collections"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
+	}, func(ctx context.Context, in *collectionPath) (*jobBody, error) {
+		job, err := s.deps.Collections.DeleteCollection(ctx, tenant(ctx), in.Collection)
+		if err != nil {
+			return nil, err
+		}
+		return accepted(job), nil
+	})
+}
+
+func collectionOf(c rag.Collection, counts rag.Counts) api.Collection {
+	fields := c.Fields
+	if fields == nil {
+		fields = []rag.Field{}
+	}
+	return api.Collection{
+		Name: c.Name, Model: c.BiEncoder, Dimension: c.Dimension, Fields: fields, Chunking: c.Chunking, CreatedAt: c.CreatedAt,
+		Documents: api.DocumentCounts{Total: counts.Total, Ready: counts.Ready, Pending: counts.Pending, Failed: counts.Failed},
+		Chunks:    counts.Chunks,
+	}
+}

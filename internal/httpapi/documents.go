@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+func (s *Server) documentRoutes(service huma.API) {
+	register(s, service, huma.Operation{
+		OperationID: "list-documents", Method: http.MethodGet, Path: "/collections/{collection}/documents", Summary: "List documents",
+		Tags: []string{"documents"}, Errors: []int{http.StatusNotFound},
+	}, func(ctx context.Context, in *struct {
+		collectionPath
+		Status string `query:"status" enum:"queued,parsing,embedding,indexing,ready,ready_with_warnings,failed" doc:"Only documents in this state."`
+		After  string `query:"after" doc:"The 'next' of the page before."`
+		Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
+	}) (*struct{ Body api.Documents }, error) {
+		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
+		if err != nil {
+			return nil, err
+		}
+		var after int64
+		if in.After != "" {
+			if after, err = strconv.ParseInt(in.After, 36, 64); err != nil {
+				return nil, rag.Invalid("?after", "after must be the 'next' of a page")
+			}
+		}
+		found, err := s.deps.Documents.DocumentPage(ctx, c.ID, rag.Status(in.Status), rag.DocumentID(after), in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		out := struct{ Body api.Documents }{api.Documents{Documents: []api.Document{}}}
+		for _, d := range found {
+			out.Body.Documents = append(out.Body.Documents, documentOf(d))
+		}
+		if len(found) == in.Limit {
+			out.Body.Next = strconv.FormatInt(int64(found[len(found)-1].ID), 36)
+		}
+		return &out, nil
+	})
+
+	register(s, service, huma.Operation{
+		OperationID: "get-document", Method: http.MethodGet, Path: "/collections/{collection}/documents/{document}", Summary: "Show a document",
+		Tags: []string{"documents"}, Errors: []int{http.StatusNotFound},
+	}, func(ctx context.Context, in *documentPath) (*struct{ Body api.Document }, error) {
+		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
+		if err != nil {
+			return nil, err
+		}
+		d, err := s.deps.Documents.Document(ctx, c.ID, in.Document)
+		if err != nil {
+			return nil, err
+		}
+		return &struct{ Body api.Document }{documentOf(d)}, nil
+	})
+
+	register(s, service, huma.Operation{
+		OperationID: "delete-document", Method: http.MethodDelete, Path: "/collections/{collection}/documents/{document}", Summary: "Delete a document",
+		Description: "Search stops returning it at once; a job removes what is left behind.",
+		Tags:        []string{"documents"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
+	}, func(ctx context.Context, in *struct {
+		documentPath
+		waiting
+	}) (*jobBody, error) {
+		wait, err := in.duration()
+		if err != nil {
+			return nil, err
+		}
+		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
+		if err != nil {
+			return nil, err
+		}
+		job, err := s.deps.Documents.DeleteDocument(ctx, c.ID, in.Document)
+		if err != nil || wait == 0 {
+			return accepted(job), err
+		}
+		jobs, err := s.awaitJobs(ctx, []rag.JobID{job.ID}, wait)
+		if err != nil {
+			return nil, err
+		}
+		out := accepted(jobs[job.ID])
+		if jobs[job.ID].State.Final() {
+			out.Status = http.StatusOK
+		}
+		return out, nil
+	})
+}
+
+func documentOf(d rag.Document) api.Document {
+	return api.Document{
+		DocumentID: d.ExternalID, Title: d.Title, Filename: d.Filename, MediaType: d.MediaType, Size: d.Size, SHA256: d.SHA256,
+		Metadata: metadataOf(d.Metadata), Version: d.Version, LiveVersion: d.LiveVersion, Status: d.Status, Error: d.Error,
+		Chunks: d.Chunks, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+	}
+}
+
+func metadataOf(m rag.Metadata) map[string]any {
+	if m == nil {
+		return map[string]any{}
+	}
+	return m
+}

@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/redkite/redkite/internal/retrieve"
+)
+
+// metrics are what /metrics shows. No label names a tenant, a user, a collection or a file.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	stages   *prometheus.HistogramVec
+	degraded *prometheus.CounterVec
+}
+
+func newMetrics(stats Stats, log *slog.Logger) *metrics {
+	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "redkite_http_requests_total", Help: "Requests answered."}, []string{"route", "method", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "redkite_http_request_duration_seconds", Help: "Time to answer.", Buckets: buckets}, []string{"route", "method"}),
+		stages:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "redkite_search_stage_seconds", Help: "Time of a search by stage.", Buckets: buckets}, []string{"stage"}),
+		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "redkite_search_degraded_total", Help: "Searches that could not do all they were asked, by reason."}, []string{"reason"}),
+	}
+	m.registry.MustRegister(m.requests, m.duration, m.stages, m.degraded, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauges(stats, log))
+	return m
+}
+
+func (m *metrics) observe(route, method string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+func (m *metrics) searched(r retrieve.Result) {
+	for stage, took := range map[string]time.Duration{
+		"embed": r.Timings.Embed, "search": r.Timings.Search, "live": r.Timings.Live, "rerank": r.Timings.Rerank, "total": r.Timings.Total,
+	} {
+		if took > 0 {
+			m.stages.WithLabelValues(stage).Observe(took.Seconds())
+		}
+	}
+	for _, reason := range r.Degraded {
+		m.degraded.WithLabelValues(reason).Inc()
+	}
+}
+
+// gauges reads the catalog when metrics are scraped.
+type gauges struct {
+	stats           Stats
+	log             *slog.Logger
+	jobs, documents *prometheus.Desc
+}
+
+// scrapeTimeout bounds the catalog's part of a scrape.
+const scrapeTimeout = 3 * time.Second
+
+func newGauges(stats Stats, log *slog.Logger) *gauges {
+	return &gauges{
+		stats: stats, log: log,
+		jobs:      prometheus.NewDesc("redkite_jobs", "Jobs that are not over, by state.", []string{"state"}, nil),
+		documents: prometheus.NewDesc("redkite_documents", "Documents by the state of their newest version.", []string{"status"}, nil),
+	}
+}
+
+// Describe names the gauges.
+func (g *gauges) Describe(out chan<- *prometheus.Desc) {
+	out <- g.jobs
+	out <- g.documents
+}
+
+// Collect reads them.
+func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	jobs, err := g.stats.QueueDepth(ctx)
+	for state, n := range jobs {
+		out <- prometheus.MustNewConstMetric(g.jobs, prometheus.GaugeValue, float64(n), string(state))
+	}
+	documents, docErr := g.stats.DocumentsByStatus(ctx)
+	for status, n := range documents {
+		out <- prometheus.MustNewConstMetric(g.documents, prometheus.GaugeValue, float64(n), string(status))
+	}
+	if err != nil || docErr != nil {
+		g.log.WarnContext(ctx, "metrics are not complete", "jobs_error", err, "documents_error", docErr)
+	}
+}

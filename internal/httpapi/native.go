@@ -1,0 +1,117 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// apiBase is where the native API lives.
+const apiBase = "/api/v1"
+
+// maxJSON bounds a request's JSON that is no upload.
+const maxJSON = 1 << 20
+
+// bodyTimeout is how long a client may take to send such JSON.
+const bodyTimeout = 30 * time.Second
+
+// native puts the native API together, with its OpenAPI document and page. The document is made from the handlers' own
+// types; uploads, which huma would hold in memory, are plain gin handlers that are described from their types too.
+func (s *Server) native() {
+	s.humaErrors()
+	config := huma.DefaultConfig("redkite", s.options.Version)
+	config.Info.Description = "Retrieval for LLM chatbots: documents in over HTTP, reranked passages out."
+	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"key": {Type: "http", Scheme: "bearer", Description: "An API key, made by 'redkite keys create'. From the server's own machine none is needed unless the server says so."},
+	}
+	config.Security = []map[string][]string{{"key": {}}, {}}
+	group := s.engine.Group("")
+	group.Use(func(c *gin.Context) {
+		if c.FullPath() == "/openapi.json" || c.FullPath() == "/openapi.yaml" {
+			return
+		}
+		s.authenticate(c)
+	})
+	service := humagin.NewWithGroup(s.engine, group, config)
+	s.collectionRoutes(service)
+	s.documentRoutes(service)
+	s.jobRoutes(service)
+	s.searchRoutes(service)
+	s.uploadRoutes(service, group)
+	s.docsPage()
+}
+
+// register adds an operation whose errors become problems.
+func register[In, Out any](s *Server, service huma.API, op huma.Operation, handle func(context.Context, *In) (*Out, error)) {
+	op.Path = apiBase + op.Path
+	op.MaxBodyBytes, op.BodyReadTimeout = maxJSON, bodyTimeout
+	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusInternalServerError, http.StatusServiceUnavailable)
+	huma.Register(service, op, func(ctx context.Context, in *In) (*Out, error) {
+		out, err := handle(ctx, in)
+		if err == nil {
+			return out, nil
+		}
+		c, ok := ctx.Value(keyGin).(*gin.Context)
+		if !ok {
+			return nil, err
+		}
+		return nil, &problemError{s.finish(c, err)}
+	})
+}
+
+// collectionPath names a collection in a path.
+type collectionPath struct {
+	Collection string `path:"collection" doc:"Name of the collection." maxLength:"100"`
+}
+
+// documentPath names a document in a path.
+type documentPath struct {
+	collectionPath
+	Document string `path:"document" doc:"Your id of the document, or the one it was given; slashes written as %2F." maxLength:"512"`
+}
+
+// waiting lets a client wait for jobs.
+type waiting struct {
+	Wait string `query:"wait" doc:"How long to wait for the job to end, such as 30s; at most 5m." example:"30s"`
+}
+
+// maxWait bounds how long a request may wait for jobs.
+const maxWait = 5 * time.Minute
+
+// duration reads a wait parameter.
+func (w waiting) duration() (time.Duration, error) {
+	if w.Wait == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(w.Wait)
+	if err != nil || d < 0 {
+		return 0, rag.Invalid("?wait", "wait must be a time such as 30s, not %q", w.Wait)
+	}
+	return min(d, maxWait), nil
+}
+
+// awaitJobs waits for jobs until they are over or the time is; the jobs come as they stand then.
+func (s *Server) awaitJobs(ctx context.Context, ids []rag.JobID, wait time.Duration) (map[rag.JobID]rag.Job, error) {
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	jobs := make(map[rag.JobID]rag.Job, len(ids))
+	for _, id := range ids {
+		job, err := s.deps.Jobs.WaitJob(limited, tenant(ctx), id)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil && limited.Err() == nil {
+			return nil, fmt.Errorf("wait for job %d: %w", id, err)
+		}
+		jobs[id] = job
+	}
+	return jobs, nil
+}

@@ -1,0 +1,130 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/internal/retrieve"
+)
+
+func (s *Server) searchRoutes(service huma.API) {
+	errs := []int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusGatewayTimeout}
+	register(s, service, huma.Operation{
+		OperationID: "search", Method: http.MethodPost, Path: "/collections/{collection}/search", Summary: "Find passages",
+		Tags: []string{"search"}, Errors: errs,
+	}, func(ctx context.Context, in *struct {
+		collectionPath
+		Body api.Search
+	}) (*struct{ Body api.SearchResult }, error) {
+		_, result, err := s.search(ctx, in.Collection, in.Body)
+		if err != nil {
+			return nil, err
+		}
+		out := api.SearchResult{
+			Hits: []api.Hit{}, RankedBy: result.RankedBy, Candidates: result.Candidates, Reranked: result.Reranked,
+			Degraded: listOf(result.Degraded), TimingsMS: timingsOf(result.Timings),
+		}
+		for _, h := range result.Hits {
+			out.Hits = append(out.Hits, hitOf(h))
+		}
+		return &struct{ Body api.SearchResult }{out}, nil
+	})
+
+	register(s, service, huma.Operation{
+		OperationID: "context", Method: http.MethodPost, Path: "/collections/{collection}/context", Summary: "Find passages and pack them for a prompt",
+		Tags: []string{"search"}, Errors: errs,
+	}, func(ctx context.Context, in *struct {
+		collectionPath
+		Body api.ContextRequest
+	}) (*struct{ Body api.Context }, error) {
+		c, result, err := s.search(ctx, in.Collection, in.Body.Search)
+		if err != nil {
+			return nil, err
+		}
+		packed, err := s.deps.Packer.Pack(ctx, c, result.Hits, in.Body.MaxTokens)
+		if err != nil {
+			return nil, err
+		}
+		out := api.Context{
+			Text: packed.Text, Sources: []api.Source{}, Tokens: packed.Tokens, Truncated: packed.Truncated,
+			Degraded: listOf(result.Degraded), TimingsMS: timingsOf(result.Timings),
+		}
+		for _, p := range packed.Passages {
+			out.Sources = append(out.Sources, sourceOf(p))
+		}
+		return &struct{ Body api.Context }{out}, nil
+	})
+
+	register(s, service, huma.Operation{
+		OperationID: "list-models", Method: http.MethodGet, Path: "/models", Summary: "List models", Tags: []string{"models"},
+	}, func(ctx context.Context, _ *struct{}) (*struct{ Body api.Models }, error) {
+		return &struct{ Body api.Models }{api.Models{Models: s.deps.Models.Models(ctx)}}, nil
+	})
+}
+
+// search answers a query if there is room for one more.
+func (s *Server) search(ctx context.Context, collection string, q api.Search) (rag.Collection, retrieve.Result, error) {
+	c, err := s.deps.Collections.Collection(ctx, tenant(ctx), collection)
+	if err != nil {
+		return c, retrieve.Result{}, err
+	}
+	filter, err := rag.ParseFilter(q.Filter, "/filter")
+	if err != nil {
+		return c, retrieve.Result{}, err
+	}
+	select {
+	case s.searches <- struct{}{}:
+		defer func() { <-s.searches }()
+	default:
+		return c, retrieve.Result{}, &rag.Problem{
+			Kind: rag.ErrOverloaded, Code: "too_many_searches", RetryAfter: time.Second,
+			Message: "too many searches are waiting; try again in a second",
+		}
+	}
+	deadline := s.options.SearchDeadline
+	if q.DeadlineMS > 0 {
+		deadline = time.Duration(q.DeadlineMS) * time.Millisecond
+	}
+	result, err := s.deps.Retriever.Search(ctx, retrieve.Query{
+		Collection: c, Text: q.Query, TopK: q.TopK, Candidates: max(q.Candidates, q.TopK),
+		Rerank: q.Rerank == nil || *q.Rerank, Filter: filter, Deadline: deadline,
+	})
+	if err == nil {
+		s.metrics.searched(result)
+	}
+	return c, result, err
+}
+
+func hitOf(h rag.Hit) api.Hit {
+	return api.Hit{
+		DocumentID: h.ExternalID, ChunkID: h.Chunk.ID, Title: h.Title, Filename: h.Filename, Text: h.Chunk.Text,
+		Headings: listOf(h.Chunk.Headings), PageStart: h.Chunk.PageStart, PageEnd: h.Chunk.PageEnd, Span: h.Chunk.Span,
+		Metadata: metadataOf(h.Metadata), Scores: h.Scores, DenseRank: h.DenseRank, RankedBy: h.RankedBy,
+	}
+}
+
+func sourceOf(p rag.Passage) api.Source {
+	return api.Source{
+		Number: p.Number, DocumentID: p.ExternalID, ChunkIDs: p.Chunks, Title: p.Title, Filename: p.Filename,
+		Headings: listOf(p.Headings), PageStart: p.PageStart, PageEnd: p.PageEnd, Span: p.Span, Text: p.Text,
+		Truncated: p.Truncated, Metadata: metadataOf(p.Metadata),
+	}
+}
+
+func timingsOf(t retrieve.Timings) api.Timings {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return api.Timings{Embed: ms(t.Embed), Search: ms(t.Search), Live: ms(t.Live), Rerank: ms(t.Rerank), Total: ms(t.Total)}
+}
+
+// listOf makes a missing list an empty one, which is what JSON shows.
+func listOf(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

@@ -1,0 +1,196 @@
+// Package httpapi serves redkite over HTTP: the native API with its OpenAPI document, and the pages that operators and
+// probes read. It turns requests into calls of the interfaces below and errors into application/problem+json.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+
+	"github.com/redkite/redkite/internal/answer"
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/internal/retrieve"
+)
+
+// Collections makes, finds and removes collections of a tenant.
+type Collections interface {
+	Create(ctx context.Context, tenant string, n api.NewCollection) (rag.Collection, error)
+	Collection(ctx context.Context, tenant, name string) (rag.Collection, error)
+	DeleteCollection(ctx context.Context, tenant, name string) (rag.Job, error)
+}
+
+// Overview lists and counts.
+type Overview interface {
+	Collections(ctx context.Context, tenant string) ([]rag.Collection, error)
+	Counts(ctx context.Context, id rag.CollectionID) (rag.Counts, error)
+}
+
+// Intake takes uploads: bytes first, then all of a request's documents at once.
+type Intake interface {
+	Stage(ctx context.Context, c rag.Collection, u ingest.Upload) (ingest.Staged, error)
+	Commit(ctx context.Context, c rag.Collection, staged []ingest.Staged) ([]ingest.Accepted, error)
+	Discard(ctx context.Context, staged []ingest.Staged)
+}
+
+// Documents finds and removes documents.
+type Documents interface {
+	Document(ctx context.Context, c rag.CollectionID, externalID string) (rag.Document, error)
+	DocumentPage(ctx context.Context, c rag.CollectionID, status rag.Status, after rag.DocumentID, limit int) ([]rag.Document, error)
+	DeleteDocument(ctx context.Context, c rag.CollectionID, externalID string) (rag.Job, error)
+}
+
+// Jobs finds jobs and waits for them.
+type Jobs interface {
+	Job(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error)
+	JobPage(ctx context.Context, tenant string, state rag.JobState, before rag.JobID, limit int) ([]rag.Job, error)
+	// WaitJob returns when the job is over, or with the context's error and the job as it stands.
+	WaitJob(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error)
+}
+
+// Retriever answers queries.
+type Retriever interface {
+	Search(ctx context.Context, q retrieve.Query) (retrieve.Result, error)
+}
+
+// Packer makes text for a prompt of hits.
+type Packer interface {
+	Pack(ctx context.Context, c rag.Collection, hits []rag.Hit, maxTokens int) (answer.Context, error)
+}
+
+// Keys tells who an API key belongs to.
+type Keys interface {
+	Authenticate(ctx context.Context, secret string) (rag.Principal, error)
+}
+
+// Models lists the models that collections may name.
+type Models interface {
+	Models(ctx context.Context) []api.Model
+}
+
+// Stats are read when metrics are scraped.
+type Stats interface {
+	QueueDepth(ctx context.Context) (map[rag.JobState]int, error)
+	DocumentsByStatus(ctx context.Context) (map[rag.Status]int, error)
+}
+
+// Check is one thing that must be right for the server to be ready. Its detail is shown by /readyz?verbose.
+type Check struct {
+	Name string
+	Run  func(ctx context.Context) (detail string, err error)
+}
+
+// Deps are what the server serves. A worker that serves no API leaves all but Stats, Checks and Log out.
+type Deps struct {
+	Collections Collections
+	Overview    Overview
+	Intake      Intake
+	Documents   Documents
+	Jobs        Jobs
+	Retriever   Retriever
+	Packer      Packer
+	Keys        Keys
+	Models      Models
+	Stats       Stats
+	Checks      []Check
+	Log         *slog.Logger
+}
+
+// Options shape the server.
+type Options struct {
+	Version            string
+	API                bool          // serve the API; else only probes, metrics and version
+	LoopbackWithoutKey bool          // requests from this machine need no key
+	MaxUploadBytes     int64         // of one file
+	MaxSearches        int           // in work or waiting
+	SearchDeadline     time.Duration // where a request names none
+	DrainTimeout       time.Duration // for requests in work when the server stops
+}
+
+// Server is the HTTP side.
+type Server struct {
+	deps     Deps
+	options  Options
+	log      *slog.Logger
+	metrics  *metrics
+	searches chan struct{} // a token for each search in work or waiting
+	engine   *gin.Engine
+	schemas  huma.Registry // of the OpenAPI document
+}
+
+// New puts the routes together.
+func New(deps Deps, options Options) (*Server, error) {
+	gin.SetMode(gin.ReleaseMode)
+	s := &Server{
+		deps: deps, options: options, log: deps.Log.With("component", "http"),
+		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
+	}
+	s.metrics = newMetrics(deps.Stats, s.log)
+	if err := s.engine.SetTrustedProxies(nil); err != nil {
+		return nil, fmt.Errorf("set trusted proxies: %w", err)
+	}
+	s.engine.HandleMethodNotAllowed = true
+	s.engine.Use(s.observe, s.recover, secure)
+	s.engine.NoRoute(func(c *gin.Context) {
+		s.fail(c, &rag.Problem{Kind: rag.ErrNotFound, Code: "no_route", Message: "there is no " + c.Request.URL.Path + "; /docs lists the routes"})
+	})
+	s.engine.NoMethod(func(c *gin.Context) {
+		s.render(c, http.StatusMethodNotAllowed, &rag.Problem{Kind: rag.ErrInvalid, Code: "method_not_allowed", Message: c.Request.URL.Path + " does not take " + c.Request.Method})
+	})
+	s.operations()
+	if options.API {
+		s.native()
+	}
+	return s, nil
+}
+
+// Handler is the whole server.
+func (s *Server) Handler() http.Handler { return s.engine }
+
+// Limits on connections. Bodies have their own, by route.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// Serve answers on listener until ctx ends; then it takes no more and gives requests in work DrainTimeout to end.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: s.engine, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.DrainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		s.log.WarnContext(ctx, "requests were cut off", "error", err)
+		return errors.Join(server.Close(), ignoreDeadline(err))
+	}
+	return nil
+}
+
+func ignoreDeadline(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// discard reads what is left of a body, within reason, so that the client gets the answer and not a reset.
+func discard(body io.Reader) { _, _ = io.CopyN(io.Discard, body, 1<<20) }

@@ -1,0 +1,365 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"path"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// Limits on uploads.
+const (
+	maxDocumentsJSON = 64 << 20 // bytes of a JSON upload, which is held in memory
+	maxFormField     = 1 << 20  // bytes of a form field that is no file
+	maxFormFiles     = 1000     // files in one form
+	uploadIdle       = time.Minute
+)
+
+// upload is one request that brings documents.
+type upload struct {
+	collection  rag.Collection
+	wait        time.Duration
+	id          string // of the document, for PUT
+	onDuplicate string
+	title       string
+	metadata    rag.Metadata
+	staged      []ingest.Staged
+	refused     []api.RefusedFile
+	firstErr    error
+}
+
+// postDocuments takes many documents: a form with files, or JSON.
+func (s *Server) postDocuments(c *gin.Context) { s.takeUpload(c, "") }
+
+// putDocument takes one document under the client's id: a form with one file, JSON, or the bare bytes.
+func (s *Server) putDocument(c *gin.Context) {
+	id := c.Param("document")
+	if id == "" || len(id) > 512 {
+		s.fail(c, rag.Invalid("", "a document's id has 1 to 512 bytes"))
+		return
+	}
+	s.takeUpload(c, id)
+}
+
+func (s *Server) takeUpload(c *gin.Context, id string) {
+	u := &upload{id: id, onDuplicate: ingest.DuplicateReplace}
+	err := s.begin(c, u)
+	if err == nil {
+		err = s.stage(c, u)
+	}
+	if err == nil && len(u.staged) == 0 {
+		if err = u.firstErr; err == nil {
+			err = rag.Invalid("", "the request brings no document: send 'file' parts, or JSON with 'documents'")
+		}
+	}
+	if err != nil {
+		s.deps.Intake.Discard(c.Request.Context(), u.staged)
+		discard(c.Request.Body)
+		s.fail(c, tooLarge(err))
+		return
+	}
+	accepted, err := s.deps.Intake.Commit(c.Request.Context(), u.collection, u.staged)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.answerUpload(c, u, accepted)
+}
+
+// begin reads what an upload's address says.
+func (s *Server) begin(c *gin.Context, u *upload) error {
+	ctx := c.Request.Context()
+	var err error
+	if u.wait, err = (waiting{Wait: c.Query("wait")}).duration(); err != nil {
+		return err
+	}
+	if d := c.Query("on_duplicate"); d != "" {
+		u.onDuplicate = d
+	}
+	u.collection, err = s.deps.Collections.Collection(ctx, tenant(ctx), c.Param("collection"))
+	return err
+}
+
+// stage makes the bytes of a request's documents durable.
+func (s *Server) stage(c *gin.Context, u *upload) error {
+	mediaType, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil && c.GetHeader("Content-Type") != "" {
+		return rag.Invalid("", "the Content-Type header can't be read")
+	}
+	controller := http.NewResponseController(c.Writer)
+	body := &progressReader{r: c.Request.Body, extend: func() { _ = controller.SetReadDeadline(time.Now().Add(uploadIdle)) }}
+	defer func() { _ = controller.SetReadDeadline(time.Time{}) }()
+	switch {
+	case mediaType == "multipart/form-data":
+		return s.stageForm(c, u, multipart.NewReader(body, params["boundary"]))
+	case mediaType == "application/json":
+		return s.stageJSON(c, u, body)
+	case u.id != "":
+		return s.stageFile(c, u, fileName(c), body)
+	}
+	return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "send documents as multipart/form-data or application/json"}
+}
+
+// fileName is what a bare body is called: its Content-Disposition's name, or the last part of the document's id.
+func fileName(c *gin.Context) string {
+	if _, params, err := mime.ParseMediaType(c.GetHeader("Content-Disposition")); err == nil && params["filename"] != "" {
+		return path.Base(params["filename"])
+	}
+	return path.Base(c.Param("document"))
+}
+
+// stageForm reads a form part by part. Fields count for the files after them.
+func (s *Server) stageForm(c *gin.Context, u *upload, form *multipart.Reader) error {
+	for files := 0; ; {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return badForm(err)
+		}
+		if part.FileName() == "" {
+			if err := u.field(part); err != nil {
+				return err
+			}
+			continue
+		}
+		if files++; files > maxFormFiles {
+			return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_many_files", Message: fmt.Sprintf("a request brings at most %d files", maxFormFiles)}
+		}
+		if u.id != "" && files > 1 {
+			return rag.Invalid("", "one document has one file; send several without an id")
+		}
+		if err := s.stageFile(c, u, part.FileName(), part); err != nil {
+			return err
+		}
+	}
+}
+
+// badForm tells a damaged form from a client that is gone or too slow.
+func badForm(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return rag.Invalid("", "the form ends too early")
+	}
+	return rag.Invalid("", "the form can't be read: %v", err)
+}
+
+// field reads a form field that is no file.
+func (u *upload) field(part *multipart.Part) error {
+	raw, err := io.ReadAll(io.LimitReader(part, maxFormField+1))
+	if err != nil {
+		return badForm(err)
+	}
+	if len(raw) > maxFormField {
+		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "field_too_large", Message: fmt.Sprintf("form field %q is larger than %d bytes", part.FormName(), maxFormField)}
+	}
+	switch part.FormName() {
+	case "id":
+		u.id = string(raw)
+	case "title":
+		u.title = string(raw)
+	case "on_duplicate":
+		u.onDuplicate = string(raw)
+	case "metadata":
+		if err := json.Unmarshal(raw, &u.metadata); err != nil {
+			return rag.Invalid("/metadata", "form field \"metadata\" must be a JSON object")
+		}
+	default:
+		return rag.Invalid("/"+part.FormName(), "unknown form field %q; a form takes file, id, title, metadata and on_duplicate", part.FormName())
+	}
+	return nil
+}
+
+// stageFile makes one file durable. One that is refused is noted, and the others go on; any other error ends the upload.
+func (s *Server) stageFile(c *gin.Context, u *upload, name string, body io.Reader) error {
+	if err := checkDuplicate(u.onDuplicate); err != nil {
+		return err
+	}
+	staged, err := s.deps.Intake.Stage(c.Request.Context(), u.collection, ingest.Upload{
+		ExternalID: u.id, Title: u.title, Filename: path.Base(name), Metadata: u.metadata, OnDuplicate: u.onDuplicate, Body: body,
+	})
+	var problem *rag.Problem
+	switch {
+	case err == nil:
+		u.staged = append(u.staged, staged)
+		return nil
+	case errors.As(err, &problem) && !errors.Is(err, rag.ErrUnavailable):
+		u.refused = append(u.refused, api.RefusedFile{File: name, Code: problem.Code, Detail: problem.Message})
+		if u.firstErr == nil {
+			u.firstErr = err
+		}
+		return nil
+	}
+	return err
+}
+
+func checkDuplicate(onDuplicate string) error {
+	switch onDuplicate {
+	case ingest.DuplicateReplace, ingest.DuplicateSkip, ingest.DuplicateError:
+		return nil
+	}
+	return rag.Invalid("/on_duplicate", "on_duplicate is replace, skip or error, not %q", onDuplicate)
+}
+
+// stageJSON takes documents written as JSON: a list, or for PUT one.
+func (s *Server) stageJSON(c *gin.Context, u *upload, body io.Reader) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, io.NopCloser(body), maxDocumentsJSON))
+	if err != nil {
+		return tooLarge(err)
+	}
+	var request api.NewDocuments
+	base := "/documents/%d"
+	if u.id != "" {
+		var one api.NewDocument
+		if err := s.decode(raw, &one); err != nil {
+			return err
+		}
+		if one.ID != "" && one.ID != u.id {
+			return rag.Invalid("/id", "the id in the body is not the one in the address")
+		}
+		one.ID = u.id
+		request.Documents, base = []api.NewDocument{one}, ""
+	} else if err := s.decode(raw, &request); err != nil {
+		return err
+	}
+	if request.OnDuplicate != "" {
+		u.onDuplicate = request.OnDuplicate
+	}
+	if err := checkDuplicate(u.onDuplicate); err != nil {
+		return err
+	}
+	for i, d := range request.Documents {
+		at := base
+		if at != "" {
+			at = fmt.Sprintf(base, i)
+		}
+		staged, err := s.stageDocument(c, u, d, at)
+		if err != nil {
+			return err
+		}
+		u.staged = append(u.staged, staged)
+	}
+	return nil
+}
+
+func (s *Server) stageDocument(c *gin.Context, u *upload, d api.NewDocument, at string) (ingest.Staged, error) {
+	if (d.Text != "") == (d.Chunks != nil) {
+		return ingest.Staged{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty_document", Pointer: at, Message: "a document has either text or chunks, and neither may be empty"}
+	}
+	up := ingest.Upload{ExternalID: d.ID, Title: d.Title, MediaType: d.MediaType, Metadata: d.Metadata, OnDuplicate: u.onDuplicate, Text: d.Text}
+	for _, ch := range d.Chunks {
+		up.Chunks = append(up.Chunks, ingest.GivenChunk{Text: ch.Text, Headings: ch.Headings, Page: ch.Page})
+	}
+	staged, err := s.deps.Intake.Stage(c.Request.Context(), u.collection, up)
+	var problem *rag.Problem
+	if errors.As(err, &problem) {
+		moved := *problem
+		moved.Pointer = at + problem.Pointer
+		return staged, &moved
+	}
+	return staged, err
+}
+
+// decode reads JSON as a type of the API and checks it against the type's schema, as huma does for other requests.
+func (s *Server) decode(raw []byte, into any) error {
+	var loose any
+	if err := json.Unmarshal(raw, &loose); err != nil {
+		return rag.Invalid("", "the body is not valid JSON: %v", err)
+	}
+	schema := s.schemas.Schema(reflect.TypeOf(into).Elem(), true, "")
+	result := &huma.ValidateResult{}
+	huma.Validate(s.schemas, schema, huma.NewPathBuffer([]byte("body"), 4), huma.ModeWriteToServer, loose, result)
+	for _, err := range result.Errors {
+		var detail huma.ErrorDetailer
+		if errors.As(err, &detail) {
+			d := detail.ErrorDetail()
+			return rag.Invalid(pointer(d.Location), "%s at %s", d.Message, pointer(d.Location))
+		}
+		return rag.Invalid("", "%v", err)
+	}
+	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
+		return rag.Invalid("", "the body can't be read: %v", err)
+	}
+	return nil
+}
+
+func tooLarge(err error) error {
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "body_too_large", Message: fmt.Sprintf("a JSON upload has at most %d bytes; send files as multipart/form-data, or fewer documents a request", limit.Limit)}
+	}
+	return err
+}
+
+// answerUpload waits if it was asked to, and says what became of each document: 200 where all is over, else 202.
+func (s *Server) answerUpload(c *gin.Context, u *upload, accepted []ingest.Accepted) {
+	ctx := c.Request.Context()
+	var ids []rag.JobID
+	for _, a := range accepted {
+		if a.Job.ID != 0 && !a.Job.State.Final() {
+			ids = append(ids, a.Job.ID)
+		}
+	}
+	status := http.StatusAccepted
+	jobs := map[rag.JobID]rag.Job{}
+	if u.wait > 0 {
+		var err error
+		if jobs, err = s.awaitJobs(ctx, ids, u.wait); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
+	out := api.Uploaded{Documents: []api.UploadedDocument{}, Errors: u.refused}
+	if out.Errors == nil {
+		out.Errors = []api.RefusedFile{}
+	}
+	over := true
+	for _, a := range accepted {
+		d := api.UploadedDocument{DocumentID: a.Document.ExternalID, Filename: a.Document.Filename, JobID: a.Job.ID, Status: a.Document.Status, Unchanged: a.Unchanged}
+		if job, waited := jobs[a.Job.ID]; waited {
+			over = over && job.State.Final()
+			if now, err := s.deps.Documents.Document(ctx, u.collection.ID, a.Document.ExternalID); err == nil {
+				d.Status, d.Error = now.Status, now.Error
+			}
+		} else if a.Job.ID != 0 && !a.Job.State.Final() {
+			over = false
+		}
+		out.Documents = append(out.Documents, d)
+	}
+	if over {
+		status = http.StatusOK
+	}
+	switch {
+	case len(accepted) == 1 && accepted[0].Job.ID != 0:
+		c.Header("Location", location(accepted[0].Job.ID))
+	default:
+		c.Header("Location", apiBase+"/collections/"+url.PathEscape(u.collection.Name)+"/documents")
+	}
+	c.JSON(status, out)
+}
+
+// progressReader gives the client more time whenever bytes arrive, so that a slow upload goes on and a stalled one ends.
+type progressReader struct {
+	r      io.Reader
+	extend func()
+}
+
+func (p *progressReader) Read(b []byte) (int, error) {
+	p.extend()
+	return p.r.Read(b)
+}
