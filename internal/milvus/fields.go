@@ -1,201 +1,272 @@
 package milvus
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
-
-	"github.com/milvus-io/milvus-sdk-go/v2/entity"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// Milvus 2.3 knows no nulls, so a document that lacks a declared field gets a value that no document may have. An
-// empty list stands for a missing one.
+// Milvus 2.3 knows no nulls, so a row whose document lacks a declared field holds a value that no document may have.
+// Strings are kept with a "=" in front, which leaves "" for the missing one and does not change their order; a list
+// that is there holds listMark, so that an empty list differs from a missing one.
 const (
 	missingInt    = math.MinInt64 + 1 // its digits can be written in an expression; those of MinInt64 can't
 	missingFloat  = -math.MaxFloat64
-	missingBool   = -1
-	missingString = "\uF8FF(missing)" // a private-use character
+	missingBool   = 0 // false is 1, true is 2
+	present       = "="
+	missingString = ""
+	listMark      = "!"
 )
 
-// CheckMetadata refuses a document's metadata that its collection can't hold or filter by, naming the key.
+// Limits of what a row can hold.
+const (
+	// keptString is how much of a string is kept, in bytes, cut where a character ends. A filter's strings have at most
+	// 1,024 bytes, so what follows changes no comparison.
+	keptString = 1025
+	// maxList is the most strings in a declared list.
+	maxList = 1000
+	// maxRoom is the most bytes that a list, or all undeclared keys together, may take; Milvus's own limit is 65,535.
+	maxRoom = 60000
+)
+
+// CheckMetadata refuses a document's metadata that its collection can't hold or filter by: a rag.Problem of kind
+// rag.ErrInvalid that names the key. Values are strings, numbers, booleans and lists of strings; null is a missing key.
 func CheckMetadata(fields []rag.Field, m rag.Metadata) error {
-	for key, value := range m {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
 		if err := rag.CheckKey(key); err != nil {
 			return rag.Invalid("/metadata", "%v", err)
 		}
-		if !plain(value) {
+		if _, ok := normal(m[key]); !ok && m[key] != nil {
 			return rag.Invalid("/metadata/"+key, "metadata %q must be a string, a number, a boolean, or a list of strings", key)
 		}
 	}
 	for _, f := range fields {
-		value, ok := m[f.Name]
-		if !ok || value == nil {
+		value, ok := normal(m[f.Name])
+		if !ok {
 			continue
 		}
-		if _, err := fieldValue(f, value); err != nil {
+		if err := checkField(f, value); err != nil {
 			return rag.Invalid("/metadata/"+f.Name, "metadata %q: %v", f.Name, err)
 		}
+	}
+	if size := max(len(dynamic(fields, m, true)), len(dynamic(fields, m, false))); size > maxRoom {
+		return rag.Invalid("/metadata", "the metadata takes %d bytes, at most %d can be filtered by; leave out long values", size, maxRoom)
 	}
 	return nil
 }
 
-// plain reports whether a metadata value is of a kind that filters know.
-func plain(value any) bool {
-	switch v := value.(type) {
-	case nil, string, bool, float64, float32, int, int64:
-		return true
-	case []string:
-		return true
-	case []any:
-		for _, item := range v {
-			if _, ok := item.(string); !ok {
-				return false
-			}
-		}
-		return true
-	}
-	return false
-}
-
-// fieldValue turns a metadata value into what the field's column holds: int64, float64, int8, string or []string.
-func fieldValue(f rag.Field, value any) (any, error) {
+// checkField reports a normal value that a declared field can't hold.
+func checkField(f rag.Field, value any) error {
 	switch f.Type {
 	case rag.FieldInt:
-		n, ok := whole(value)
-		if !ok || n <= missingInt {
-			return nil, fmt.Errorf("the collection declares it as a whole number")
+		if n, ok := value.(int64); !ok || n <= missingInt {
+			return fmt.Errorf("the collection declares it as a whole number (int)")
 		}
-		return n, nil
 	case rag.FieldFloat:
-		x, ok := number(value)
-		if !ok || x <= missingFloat || math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil, fmt.Errorf("the collection declares it as a number")
+		if x, ok := float(value); !ok || x <= missingFloat {
+			return fmt.Errorf("the collection declares it as a number (float)")
 		}
-		return x, nil
 	case rag.FieldBool:
-		b, ok := value.(bool)
-		if !ok {
-			return nil, fmt.Errorf("the collection declares it as true or false")
+		if _, ok := value.(bool); !ok {
+			return fmt.Errorf("the collection declares it as true or false (bool)")
 		}
-		if b {
-			return int8(1), nil
-		}
-		return int8(0), nil
 	case rag.FieldString:
-		s, ok := value.(string)
-		if !ok || s == missingString {
-			return nil, fmt.Errorf("the collection declares it as a string")
+		if _, ok := value.(string); !ok {
+			return fmt.Errorf("the collection declares it as a string")
 		}
-		if len(s) > maxFieldString {
-			return nil, fmt.Errorf("a declared string has at most %d bytes", maxFieldString)
+	case rag.FieldStrings:
+		list, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("the collection declares it as a list of strings (string[])")
 		}
-		return s, nil
-	}
-	return stringList(value)
-}
-
-func stringList(value any) ([]string, error) {
-	var out []string
-	switch v := value.(type) {
-	case []string:
-		out = v
-	case []any:
-		for _, item := range v {
-			s, ok := item.(string)
-			if !ok {
-				return nil, fmt.Errorf("the collection declares it as a list of strings")
-			}
-			out = append(out, s)
+		if len(list) > maxList || len(joined(list)) > maxRoom {
+			return fmt.Errorf("a declared list has at most %d strings, and not too long ones", maxList)
 		}
 	default:
-		return nil, fmt.Errorf("the collection declares it as a list of strings")
+		return fmt.Errorf("the collection declares it with the unknown type %q", f.Type)
 	}
-	if len(out) > maxFieldItems {
-		return nil, fmt.Errorf("a declared list has at most %d strings", maxFieldItems)
-	}
-	for _, s := range out {
-		if len(s) > maxFieldString {
-			return nil, fmt.Errorf("a string of a declared list has at most %d bytes", maxFieldString)
-		}
-	}
-	return out, nil
+	return nil
 }
 
-// whole reads a whole number; JSON gives numbers as float64.
-func whole(value any) (int64, bool) {
+// normal gives a metadata or filter value in one of five types: string, int64, float64 (never a whole number that an
+// int64 holds), bool, []string. Strings become valid UTF-8. Anything else, nil too, is not ok.
+func normal(value any) (any, bool) {
 	switch v := value.(type) {
-	case int64:
+	case string:
+		return clean(v), true
+	case bool, int64:
 		return v, true
 	case int:
 		return int64(v), true
 	case float64:
-		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
+		return number(v)
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n, true
+		}
+		x, err := v.Float64()
+		if err != nil {
+			return nil, false
+		}
+		return number(x)
+	case []string:
+		list := make([]string, len(v))
+		for i, s := range v {
+			list[i] = clean(s)
+		}
+		return list, true
+	case []any:
+		list := make([]string, len(v))
+		for i, item := range v {
+			s, ok := item.(string)
+			if !ok {
+				return nil, false
+			}
+			list[i] = clean(s)
+		}
+		return list, true
 	}
-	return 0, false
+	return nil, false
 }
 
-func number(value any) (float64, bool) {
+// number makes a float64 an int64 where that loses nothing.
+func number(x float64) (any, bool) {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil, false
+	}
+	if x == math.Trunc(x) && x >= -1<<63 && x < 1<<63 {
+		return int64(x), true
+	}
+	return x, true
+}
+
+// float reads a normal number.
+func float(value any) (float64, bool) {
 	switch v := value.(type) {
-	case float64:
-		return v, true
-	case float32:
-		return float64(v), true
 	case int64:
 		return float64(v), true
-	case int:
-		return float64(v), true
+	case float64:
+		return v, true
 	}
 	return 0, false
 }
 
-// fieldColumn gathers a declared field's values of all rows.
-func fieldColumn(f rag.Field, rows []Row) (entity.Column, error) {
-	name := column(f.Name)
-	switch f.Type {
-	case rag.FieldInt:
-		values, err := gather(f, rows, int64(missingInt))
-		return entity.NewColumnInt64(name, values), err
-	case rag.FieldFloat:
-		values, err := gather(f, rows, float64(missingFloat))
-		return entity.NewColumnDouble(name, values), err
-	case rag.FieldBool:
-		values, err := gather(f, rows, int8(missingBool))
-		return entity.NewColumnInt8(name, values), err
-	case rag.FieldString:
-		values, err := gather(f, rows, missingString)
-		return entity.NewColumnVarChar(name, values), err
-	case rag.FieldStrings:
-		lists, err := gather(f, rows, []string{})
-		values := make([][][]byte, len(lists))
-		for i, items := range lists {
-			values[i] = make([][]byte, len(items))
-			for j, item := range items {
-				values[i][j] = []byte(item)
-			}
-		}
-		return entity.NewColumnVarCharArray(name, values), err
+// clean makes a string valid UTF-8 and cuts it to what filters can tell apart.
+func clean(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= keptString {
+		return s
 	}
-	return nil, fmt.Errorf("field %s has the unknown type %q", f.Name, f.Type)
+	end := keptString
+	for !utf8.RuneStart(s[end]) {
+		end++
+		if end == len(s) {
+			break
+		}
+	}
+	return s[:end]
 }
 
-func gather[T any](f rag.Field, rows []Row, missing T) ([]T, error) {
-	values := make([]T, len(rows))
-	for i, row := range rows {
-		values[i] = missing
-		raw, ok := row.Metadata[f.Name]
-		if !ok || raw == nil {
+// joined writes a list as one string for Milvus Lite, which is quick at LIKE and slow at arrays: ",a,b,"; a string is in
+// the list where joined holds "," + its token + ",".
+func joined(list []string) string {
+	var b strings.Builder
+	b.WriteByte(',')
+	for _, s := range list {
+		b.WriteString(token(s))
+		b.WriteByte(',')
+	}
+	return b.String()
+}
+
+// token writes a string with letters, digits and non-ASCII characters only; any other byte becomes "=" and two hex
+// digits. So it holds neither a comma nor what LIKE gives a meaning.
+func token(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		switch {
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= utf8.RuneSelf:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "=%02x", c)
+		}
+	}
+	return b.String()
+}
+
+// The kinds of undeclared value. A value is kept under its kind and key ("n:year"), so one of another type is simply
+// not there.
+const (
+	kindString = "s:"
+	kindNumber = "n:"
+	kindBool   = "b:"
+	kindList   = "l:"
+)
+
+// dynamic writes the undeclared keys as the JSON object of a row's dynamic field.
+func dynamic(fields []rag.Field, m rag.Metadata, lite bool) []byte {
+	object := map[string]any{}
+	for key, raw := range m {
+		value, ok := normal(raw)
+		if !ok || rag.CheckKey(key) != nil || slices.ContainsFunc(fields, func(f rag.Field) bool { return f.Name == key }) {
 			continue
 		}
-		value, err := fieldValue(f, raw)
-		if err != nil {
-			return nil, rag.Invalid("/metadata/"+f.Name, "metadata %q: %v", f.Name, err)
+		switch v := value.(type) {
+		case string:
+			object[kindString+key] = v
+		case bool:
+			object[kindBool+key] = v
+		case []string:
+			if lite {
+				object[kindList+key] = joined(v)
+			} else {
+				object[kindList+key] = append([]string{listMark}, marked(v)...)
+			}
+		default:
+			object[kindNumber+key] = json.RawMessage(numberLiteral(v))
 		}
-		typed, ok := value.(T)
-		if !ok {
-			return nil, fmt.Errorf("field %s: a %T where a %T is held", f.Name, value, missing)
-		}
-		values[i] = typed
 	}
-	return values, nil
+	out, err := json.Marshal(object)
+	if err != nil {
+		return []byte("{}") // strings, booleans and finite numbers can always be written
+	}
+	return out
+}
+
+// marked puts present in front of each string.
+func marked(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = present + s
+	}
+	return out
+}
+
+// numberLiteral writes a normal number. A float64 always shows that it is one: a long row of digits would be taken for
+// a whole number, which Milvus Lite can't hold beyond 64 bits.
+func numberLiteral(value any) string {
+	x, ok := value.(float64)
+	if !ok {
+		n, _ := value.(int64)
+		if n == math.MinInt64 {
+			return "-9223372036854775808.0" // its digits without the sign are no int64
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	return floatLiteral(x)
+}
+
+func floatLiteral(x float64) string {
+	s := strconv.FormatFloat(x, 'g', -1, 64)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return s
 }

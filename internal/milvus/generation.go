@@ -2,15 +2,12 @@ package milvus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/milvus-io/milvus-sdk-go/v2/client"
 	"github.com/milvus-io/milvus-sdk-go/v2/entity"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -34,46 +31,58 @@ func (g Generation) name() string { return fmt.Sprintf("rk_c%d_g%d", g.Collectio
 // alias stands for whatever generation of the collection is live.
 func (g Generation) alias() string { return fmt.Sprintf("rk_c%d", g.Collection) }
 
-// The columns of every physical collection; those of declared fields are named by column.
+// The columns of every physical collection; those of declared fields are named by columnOf, and undeclared keys lie in
+// Milvus's dynamic field, which Milvus Lite filters ten times faster than a JSON column.
 const (
 	columnChunk    = "chunk_id"
 	columnDocument = "document_id"
-	columnMetadata = "metadata"
 	columnDense    = "dense"
+	columnDynamic  = "$meta"
 )
 
-// column is the name of a declared field's column: f_ and the field's name, with what Milvus does not take in names
-// written as _ and two hex digits.
-func column(field string) string {
+// columnOf is the name of a declared field's column: f_ and the field's name, in which every byte but letters and digits
+// is written as _ and two hex digits.
+func columnOf(field string) string {
 	var b strings.Builder
 	b.WriteString("f_")
-	for _, r := range []byte(field) {
-		switch {
-		case r == '_':
-			b.WriteString("__")
-		case r == '-' || r == '.':
-			fmt.Fprintf(&b, "_%02x", r)
-		default:
-			b.WriteByte(r)
+	for _, c := range []byte(field) {
+		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+			b.WriteByte(c)
+			continue
 		}
+		fmt.Fprintf(&b, "_%02x", c)
 	}
 	return b.String()
 }
 
-// Limits of declared fields; a document whose metadata passes them is refused at upload.
+// A creation that was refused is looked at again for a second: Milvus Lite makes a collection in several steps, and
+// refuses a second maker in the middle of them with whatever went wrong.
 const (
-	maxFieldString = 1024 // bytes of a string
-	maxFieldItems  = 100  // strings in a list
+	createTries = 10
+	createPause = 100 * time.Millisecond
 )
 
-func (g Generation) schema() *entity.Schema {
-	s := entity.NewSchema().WithName(g.name()).WithAutoID(false).
+// HNSW's shape: the values of hnswlib's own documentation for embeddings, and of Milvus's published comparisons.
+const (
+	hnswM              = 16
+	hnswEFConstruction = 200
+)
+
+const (
+	// stringBytes is the longest string column value: present, keptString, and the rest of its last character.
+	stringBytes = keptString + 4
+	// joinedBytes is Milvus's longest VARCHAR.
+	joinedBytes = 65535
+)
+
+// schema is what the generation's physical collection looks like on a server.
+func (g Generation) schema(s server) *entity.Schema {
+	schema := entity.NewSchema().WithName(g.name()).WithAutoID(false).WithDynamicFieldEnabled(true).
 		WithField(entity.NewField().WithName(columnChunk).WithDataType(entity.FieldTypeInt64).WithIsPrimaryKey(true)).
 		WithField(entity.NewField().WithName(columnDocument).WithDataType(entity.FieldTypeInt64)).
-		WithField(entity.NewField().WithName(columnMetadata).WithDataType(entity.FieldTypeJSON)).
 		WithField(entity.NewField().WithName(columnDense).WithDataType(entity.FieldTypeFloatVector).WithDim(int64(g.Dimension)))
 	for _, f := range g.Fields {
-		field := entity.NewField().WithName(column(f.Name))
+		field := entity.NewField().WithName(columnOf(f.Name))
 		switch f.Type {
 		case rag.FieldInt:
 			field = field.WithDataType(entity.FieldTypeInt64)
@@ -82,146 +91,141 @@ func (g Generation) schema() *entity.Schema {
 		case rag.FieldBool:
 			field = field.WithDataType(entity.FieldTypeInt8)
 		case rag.FieldString:
-			field = field.WithDataType(entity.FieldTypeVarChar).WithMaxLength(maxFieldString)
+			field = field.WithDataType(entity.FieldTypeVarChar).WithMaxLength(stringBytes)
 		case rag.FieldStrings:
+			if s.lite {
+				field = field.WithDataType(entity.FieldTypeVarChar).WithMaxLength(joinedBytes)
+				break
+			}
 			field = field.WithDataType(entity.FieldTypeArray).WithElementType(entity.FieldTypeVarChar).
-				WithMaxLength(maxFieldString).WithMaxCapacity(maxFieldItems)
+				WithMaxLength(stringBytes).WithMaxCapacity(maxList + 1)
 		}
-		s = s.WithField(field)
+		schema = schema.WithField(field)
 	}
-	return s
+	return schema
 }
 
-// Ensure makes the generation's physical collection with its indexes, loads it, and points the alias at it. What is
-// there already is kept, so it may be called again, and by several processes at once.
+// Ensure makes the generation's physical collection with its indexes, loads it, and gives it the alias unless another
+// generation has it. What is there already is kept, so it may be called again, and by several processes at once. Once
+// it has succeeded it answers from memory until the collection is found missing.
 func (c *Client) Ensure(ctx context.Context, g Generation) error {
-	if c.known(g.name()) {
+	if c.isEnsured(g) {
 		return nil
 	}
-	var err error
-	for range ensureAttempts {
-		if err = c.ensure(ctx, g); err == nil || errors.Is(err, rag.ErrUnavailable) || errors.Is(err, errForeign) {
-			break
-		}
-		select { // another process may be half-way through the same
-		case <-time.After(ensurePause):
-		case <-ctx.Done():
-			return err
-		}
-	}
+	release, err := c.exclusive(ctx, g.name())
 	if err != nil {
-		return err
+		return fmt.Errorf("ensure collection %s: %w", g.name(), err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ensured[g.name()] = true
-	return nil
-}
-
-const (
-	ensureAttempts = 5
-	ensurePause    = 200 * time.Millisecond
-)
-
-// errForeign says that a physical collection is there but not of our shape.
-var errForeign = errors.New("the collection in Milvus belongs to something else")
-
-func (c *Client) ensure(ctx context.Context, g Generation) error {
-	return c.call(ctx, "ensure collection "+g.name(), func(ctx context.Context, native *client.GrpcClient) error {
-		if err := c.create(ctx, native, g); err != nil {
+	defer release()
+	if c.isEnsured(g) {
+		return nil
+	}
+	err = c.call(ctx, "ensure collection "+g.name(), func(native *client.GrpcClient, s server) error {
+		if err := create(ctx, native, s, g); err != nil {
 			return err
 		}
-		if err := c.index(ctx, native, g); err != nil {
+		if err := c.index(ctx, native, s, g); err != nil {
 			return err
 		}
 		if err := native.LoadCollection(ctx, g.name(), false); err != nil {
 			return fmt.Errorf("load: %w", err)
 		}
-		return point(ctx, native, g)
+		return alias(ctx, native, g)
 	})
+	if err == nil {
+		c.remember(g, true)
+	}
+	return err
 }
 
-func (c *Client) known(name string) bool {
+func (c *Client) isEnsured(g Generation) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ensured[name]
+	return c.ensured[g.name()]
 }
 
-// reload tries do again, once, where it failed because the collection is not loaded, as after a restart of Milvus Lite.
-// A collection that does not exist is no error: do is then as good as done.
-func (c *Client) reload(ctx context.Context, native *client.GrpcClient, name string, do func() error) error {
-	err := do()
-	if err == nil || ctx.Err() != nil || status.Code(err) == codes.Unavailable {
-		return err
-	}
-	has, hasErr := native.HasCollection(ctx, name)
-	if hasErr != nil {
-		return err
-	}
-	if !has {
-		c.forget(name)
-		return nil
-	}
-	if loadErr := native.LoadCollection(ctx, name, false); loadErr != nil {
-		return err
-	}
-	return do()
-}
-
-// forget makes the next Ensure look again.
-func (c *Client) forget(name string) {
+// remember keeps, or forgets, that the generation is there and whole.
+func (c *Client) remember(g Generation, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.ensured, name)
+	if whole {
+		c.ensured[g.name()] = true
+		return
+	}
+	delete(c.ensured, g.name())
 }
 
-// create makes the collection unless it is there; one with another shape is an error.
-func (c *Client) create(ctx context.Context, native *client.GrpcClient, g Generation) error {
+// create makes the physical collection unless it is there; one with another shape is refused.
+func create(ctx context.Context, native *client.GrpcClient, s server, g Generation) error {
 	has, err := native.HasCollection(ctx, g.name())
 	if err != nil {
 		return fmt.Errorf("look up: %w", err)
 	}
 	if !has {
-		createErr := native.CreateCollection(ctx, g.schema(), 1, client.WithConsistencyLevel(entity.ClBounded))
-		if createErr == nil {
-			return nil
+		err = native.CreateCollection(ctx, g.schema(s), 1, client.WithConsistencyLevel(entity.ClBounded))
+	}
+	found, describeErr := native.DescribeCollection(ctx, g.name())
+	for try := 0; err != nil && describeErr != nil && try < createTries; try++ { // another process may be at it
+		select {
+		case <-time.After(createPause):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		if has, err = native.HasCollection(ctx, g.name()); err != nil || !has { // another process may have been faster
-			return fmt.Errorf("create: %w", createErr)
+		found, describeErr = native.DescribeCollection(ctx, g.name())
+	}
+	if describeErr != nil && err != nil {
+		return fmt.Errorf("create: %w", err)
+	}
+	if describeErr != nil {
+		return fmt.Errorf("describe: %w", describeErr)
+	}
+	if diff := difference(g.schema(s), found.Schema); diff != "" {
+		return &rag.Problem{
+			Kind: rag.ErrConflict, Code: "milvus_schema",
+			Message: fmt.Sprintf("collection %s in Milvus is not the one that redkite made (%s); use another Milvus database, or drop it there", g.name(), diff),
 		}
-	}
-	found, err := native.DescribeCollection(ctx, g.name())
-	if err != nil {
-		return fmt.Errorf("describe: %w", err)
-	}
-	want := map[string]string{}
-	for _, f := range g.schema().Fields {
-		want[f.Name] = fmt.Sprint(f.DataType, f.TypeParams["dim"])
-	}
-	for _, f := range found.Schema.Fields {
-		if want[f.Name] != fmt.Sprint(f.DataType, f.TypeParams["dim"]) {
-			return fmt.Errorf("column %s is %v %s, want %q: %w", f.Name, f.DataType, f.TypeParams["dim"], want[f.Name], errForeign)
-		}
-		delete(want, f.Name)
-	}
-	if len(want) > 0 {
-		return fmt.Errorf("columns %v are missing: %w", want, errForeign)
 	}
 	return nil
 }
 
-// HNSW's shape, from the published comparisons of recall and cost in docs/milvus.md; efSearch is in search.go.
-const (
-	hnswM              = 16
-	hnswEFConstruction = 200
-)
+// difference names the first column in which two schemas differ.
+func difference(want, found *entity.Schema) string {
+	shape := func(f *entity.Field) string {
+		if f == nil {
+			return "missing"
+		}
+		if f.DataType == entity.FieldTypeFloatVector {
+			return f.DataType.Name() + " of " + f.TypeParams["dim"]
+		}
+		return f.DataType.Name()
+	}
+	named := map[string]*entity.Field{}
+	for _, f := range found.Fields {
+		if !f.IsDynamic {
+			named[f.Name] = f
+		}
+	}
+	for _, f := range want.Fields {
+		if shape(named[f.Name]) != shape(f) {
+			return fmt.Sprintf("column %s is %s instead of %s", f.Name, shape(named[f.Name]), shape(f))
+		}
+		delete(named, f.Name)
+	}
+	for name := range named {
+		return "column " + name + " is too many"
+	}
+	if !found.EnableDynamicField {
+		return "it has no dynamic field"
+	}
+	return ""
+}
 
-// index makes the vector index and one a declared field. Milvus Lite searches flat: exact,
-// and quick enough up to 100,000 rows, where its HNSW is slow to build and loses rows under filters.
-func (c *Client) index(ctx context.Context, native *client.GrpcClient, g Generation) error {
+// index makes the vector index and those of declared fields. Milvus Lite searches flat: exact, and quick enough for
+// 100,000 rows, where its HNSW is slow to build and loses rows under filters.
+func (c *Client) index(ctx context.Context, native *client.GrpcClient, s server, g Generation) error {
 	var dense entity.Index
 	var err error
-	if c.isLite() {
+	if s.lite {
 		dense, err = entity.NewIndexFlat(entity.COSINE)
 	} else {
 		dense, err = entity.NewIndexHNSW(entity.COSINE, hnswM, hnswEFConstruction)
@@ -229,81 +233,86 @@ func (c *Client) index(ctx context.Context, native *client.GrpcClient, g Generat
 	if err != nil {
 		return fmt.Errorf("describe index: %w", err)
 	}
-	if err := indexColumn(ctx, native, g.name(), columnDense, dense); err != nil {
+	if err := indexColumn(ctx, native, g, columnDense, dense); err != nil {
 		return err
 	}
+	if !s.sparse() {
+		return nil // before 2.4 there is no INVERTED; a scan of a column is quick
+	}
 	for _, f := range g.Fields {
-		kind, ok := c.scalarIndex(f.Type)
-		if !ok {
+		if f.Type == rag.FieldStrings {
 			continue
 		}
-		if err := indexColumn(ctx, native, g.name(), column(f.Name), entity.NewScalarIndexWithType(kind)); err != nil {
+		err := indexColumn(ctx, native, g, columnOf(f.Name), entity.NewScalarIndexWithType(entity.Inverted))
+		if err != nil && ctx.Err() == nil && !away(err) { // it only saves time
+			c.log.WarnContext(ctx, "index declared field", "collection", g.name(), "field", f.Name, "error", err)
+		} else if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// scalarIndex is the index type of a declared field: INVERTED where the server has it, which is since 2.4; before that
-// a sorted list for numbers and a trie for strings. Lists have none on Milvus Lite and before 2.4.
-func (c *Client) scalarIndex(t rag.FieldType) (entity.IndexType, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case t == rag.FieldStrings && (c.lite || !c.sparse):
-		return "", false
-	case c.sparse:
-		return entity.Inverted, true
-	case t == rag.FieldString:
-		return entity.Trie, true
-	}
-	return entity.Sorted, true
-}
-
-func (c *Client) isLite() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.lite
-}
-
-// indexColumn makes an index unless the column has one.
-func indexColumn(ctx context.Context, native *client.GrpcClient, name, column string, index entity.Index) error {
-	if found, err := native.DescribeIndex(ctx, name, column); err == nil && len(found) > 0 {
+// indexColumn makes an index unless the column has one. The collection is empty then, so there is nothing to wait for.
+func indexColumn(ctx context.Context, native *client.GrpcClient, g Generation, column string, index entity.Index) error {
+	if found, err := native.DescribeIndex(ctx, g.name(), column); err == nil && len(found) > 0 {
 		return nil
 	}
-	err := native.CreateIndex(ctx, name, column, index, false)
-	if err == nil {
+	err := native.CreateIndex(ctx, g.name(), column, index, true)
+	if err == nil || exists(err) {
 		return nil
 	}
-	if found, describeErr := native.DescribeIndex(ctx, name, column); describeErr == nil && len(found) > 0 {
-		return nil // a lost answer was retried, or another process was faster
+	if found, describeErr := native.DescribeIndex(ctx, g.name(), column); describeErr == nil && len(found) > 0 {
+		return nil // another process was faster
 	}
 	return fmt.Errorf("index column %s: %w", column, err)
 }
 
-// point lets the alias stand for the generation.
-func point(ctx context.Context, native *client.GrpcClient, g Generation) error {
-	createErr := native.CreateAlias(ctx, g.name(), g.alias())
-	if createErr == nil {
-		return nil
+// alias gives the generation the alias unless there is one.
+func alias(ctx context.Context, native *client.GrpcClient, g Generation) error {
+	target, err := aliased(ctx, native, g)
+	if err != nil || target != "" {
+		return err
 	}
-	if err := native.AlterAlias(ctx, g.name(), g.alias()); err != nil {
-		return fmt.Errorf("point alias %s: %w (create: %w)", g.alias(), err, createErr)
+	if err := native.CreateAlias(ctx, g.name(), g.alias()); err != nil && !exists(err) {
+		return fmt.Errorf("create alias %s: %w", g.alias(), err)
 	}
 	return nil
 }
 
-// Drop removes the generation and its alias. One that is not there is no error.
+// aliased gives the physical collection behind the alias, or "".
+func aliased(ctx context.Context, native *client.GrpcClient, g Generation) (string, error) {
+	found, err := native.DescribeCollection(ctx, g.alias())
+	if noCollection(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look up alias %s: %w", g.alias(), err)
+	}
+	return found.Name, nil
+}
+
+// Drop removes the generation, and the alias if it is this one's. One that is not there is no error.
 func (c *Client) Drop(ctx context.Context, g Generation) error {
-	c.forget(g.name())
-	return c.call(ctx, "drop collection "+g.name(), func(ctx context.Context, native *client.GrpcClient) error {
-		has, err := native.HasCollection(ctx, g.name())
-		if err != nil || !has {
+	release, err := c.exclusive(ctx, g.name())
+	if err != nil {
+		return fmt.Errorf("drop collection %s: %w", g.name(), err)
+	}
+	defer release()
+	c.remember(g, false)
+	return c.call(ctx, "drop collection "+g.name(), func(native *client.GrpcClient, _ server) error {
+		target, err := aliased(ctx, native, g)
+		if err != nil {
 			return err
 		}
-		if err := native.DropAlias(ctx, g.alias()); err != nil {
-			c.log.DebugContext(ctx, "drop alias", "alias", g.alias(), "error", err)
+		if target == g.name() {
+			if err := native.DropAlias(ctx, g.alias()); err != nil && !noCollection(err) {
+				return fmt.Errorf("drop alias %s: %w", g.alias(), err)
+			}
 		}
-		return native.DropCollection(ctx, g.name())
+		if err := native.DropCollection(ctx, g.name()); err != nil && !noCollection(err) {
+			return err
+		}
+		return nil
 	})
 }

@@ -2,10 +2,10 @@ package milvus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,150 +19,208 @@ import (
 type Row struct {
 	Chunk    rag.ChunkID
 	Document rag.DocumentID
-	Metadata rag.Metadata // checked by CheckMetadata
+	Metadata rag.Metadata // has passed CheckMetadata
 	Dense    rag.Embedding
 }
 
-// upsertRows bounds one upsert: 1,000 rows of 1,024 dimensions are 4 MiB, far below gRPC's and Milvus's limits.
-const upsertRows = 1000
+const (
+	// batchRows and batchBytes bound one call that names or carries rows; real servers take 64 MiB a call at most.
+	batchRows  = 1000
+	batchBytes = 8 << 20
+	// visibleLimit bounds Visible where the caller sets no deadline.
+	visibleLimit = time.Minute
+	// queryRows is the most rows that Milvus gives in answer to one query.
+	queryRows = 16384
+)
 
-// Upsert writes rows by chunk id; rows that are there are replaced. The generation must have been ensured.
+// errNoCollection says that a generation's physical collection is not there.
+var errNoCollection = errors.New("the collection is not in Milvus")
+
+// Upsert writes rows by chunk id; rows that are there are replaced, all of them. The generation must have been ensured.
 func (c *Client) Upsert(ctx context.Context, g Generation, rows []Row) error {
-	for batch := range slices.Chunk(rows, upsertRows) {
-		columns, err := columns(g, batch)
-		if err != nil {
-			return fmt.Errorf("upsert into %s: %w", g.name(), err)
-		}
-		err = c.call(ctx, fmt.Sprintf("upsert %d rows into %s", len(batch), g.name()), func(ctx context.Context, native *client.GrpcClient) error {
-			_, err := native.Upsert(ctx, g.name(), "", columns...)
-			return err
-		})
-		if err != nil {
-			c.forget(g.name())
+	for len(rows) > 0 {
+		n := batch(g, rows)
+		if err := c.upsert(ctx, g, rows[:n]); err != nil {
 			return err
 		}
+		rows = rows[n:]
 	}
 	return nil
 }
 
-func columns(g Generation, rows []Row) ([]entity.Column, error) {
+// batch gives how many rows go into the next call.
+func batch(g Generation, rows []Row) int {
+	size := 0
+	for i, row := range rows {
+		size += 4*g.Dimension + 64
+		for key, value := range row.Metadata {
+			size += len(key) + 16
+			if v, ok := normal(value); ok {
+				size += roomOf(v)
+			}
+		}
+		if i > 0 && (i == batchRows || size > batchBytes) {
+			return i
+		}
+	}
+	return len(rows)
+}
+
+func roomOf(value any) int {
+	switch v := value.(type) {
+	case string:
+		return len(v)
+	case []string:
+		return len(joined(v))
+	}
+	return 8
+}
+
+func (c *Client) upsert(ctx context.Context, g Generation, rows []Row) error {
+	operation := fmt.Sprintf("upsert %d rows into %s", len(rows), g.name())
+	return c.change(ctx, g, operation, func(native *client.GrpcClient, s server) error {
+		columns, err := columns(g, rows, s.lite)
+		if err != nil {
+			return err
+		}
+		if s.lite {
+			if err := removeOld(ctx, native, g, rows); err != nil {
+				return err
+			}
+		}
+		_, err = native.Upsert(ctx, g.name(), "", columns...)
+		return err
+	})
+}
+
+// removeOld makes Milvus Lite replace rows: left alone, its upsert keeps the old row's undeclared keys.
+func removeOld(ctx context.Context, native *client.GrpcClient, g Generation, rows []Row) error {
+	ids := make([]rag.ChunkID, len(rows))
+	for i, row := range rows {
+		ids[i] = row.Chunk
+	}
+	old, err := query(ctx, native, g, columnChunk+" in "+list(ids))
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	return native.Delete(ctx, g.name(), "", columnChunk+" in "+list(old))
+}
+
+// change runs do, which alters rows, alone and with the collection loaded.
+func (c *Client) change(ctx context.Context, g Generation, operation string, do func(*client.GrpcClient, server) error) error {
+	release, err := c.exclusive(ctx, g.name())
+	if err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	defer release()
+	return c.use(ctx, g, operation, do)
+}
+
+// use runs do with the collection loaded: after a restart of Milvus Lite it is not. Where the collection is missing it
+// forgets that it was ensured and gives errNoCollection.
+func (c *Client) use(ctx context.Context, g Generation, operation string, do func(*client.GrpcClient, server) error) error {
+	return c.call(ctx, operation, func(native *client.GrpcClient, s server) error {
+		err := do(native, s)
+		if notLoaded(err) {
+			if err = native.LoadCollection(ctx, g.name(), false); err == nil {
+				err = do(native, s)
+			}
+		}
+		if noCollection(err) {
+			c.remember(g, false)
+			return fmt.Errorf("%w: %w", errNoCollection, err)
+		}
+		return err
+	})
+}
+
+func columns(g Generation, rows []Row, lite bool) ([]entity.Column, error) {
 	chunks := make([]int64, len(rows))
 	documents := make([]int64, len(rows))
-	metadata := make([][]byte, len(rows))
+	undeclared := make([][]byte, len(rows))
 	dense := make([][]float32, len(rows))
 	for i, row := range rows {
-		chunks[i], documents[i] = int64(row.Chunk), int64(row.Document)
 		if len(row.Dense) != g.Dimension {
 			return nil, fmt.Errorf("chunk %d has %d dimensions, want %d", row.Chunk, len(row.Dense), g.Dimension)
 		}
-		dense[i] = row.Dense
-		raw, err := json.Marshal(row.Metadata)
-		if err != nil {
-			return nil, fmt.Errorf("write metadata of chunk %d: %w", row.Chunk, err)
-		}
-		if row.Metadata == nil {
-			raw = []byte("{}")
-		}
-		metadata[i] = raw
+		chunks[i], documents[i], dense[i] = int64(row.Chunk), int64(row.Document), row.Dense
+		undeclared[i] = dynamic(g.Fields, row.Metadata, lite)
 	}
-	all := []entity.Column{
-		entity.NewColumnInt64(columnChunk, chunks), entity.NewColumnInt64(columnDocument, documents),
-		entity.NewColumnJSONBytes(columnMetadata, metadata), entity.NewColumnFloatVector(columnDense, g.Dimension, dense),
+	out := []entity.Column{
+		entity.NewColumnInt64(columnChunk, chunks),
+		entity.NewColumnInt64(columnDocument, documents),
+		entity.NewColumnFloatVector(columnDense, g.Dimension, dense),
+		entity.NewColumnJSONBytes(columnDynamic, undeclared).WithIsDynamic(true),
 	}
 	for _, f := range g.Fields {
-		column, err := fieldColumn(f, rows)
+		column, err := fieldColumn(f, rows, lite)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, column)
+		out = append(out, column)
 	}
-	return all, nil
+	return out, nil
 }
 
 // Delete removes rows by chunk id. Ids, or a collection, that are not there are no error.
 func (c *Client) Delete(ctx context.Context, g Generation, ids []rag.ChunkID) error {
-	for batch := range slices.Chunk(ids, upsertRows) {
-		if err := c.delete(ctx, g, columnChunk+" in "+list(batch)); err != nil {
+	for ids := range slices.Chunk(ids, batchRows) {
+		operation := fmt.Sprintf("delete %d rows from %s", len(ids), g.name())
+		err := c.change(ctx, g, operation, func(native *client.GrpcClient, _ server) error {
+			return native.Delete(ctx, g.name(), "", columnChunk+" in "+list(ids))
+		})
+		if err != nil && !errors.Is(err, errNoCollection) {
 			return err
 		}
 	}
 	return nil
 }
 
-// DeleteDocument removes all rows of a document, of whatever version.
+// DeleteDocument removes all rows of a document, of whatever version. It looks them up by a strongly consistent read,
+// since a deletion by condition may miss rows that were written just before.
 func (c *Client) DeleteDocument(ctx context.Context, g Generation, id rag.DocumentID) error {
-	return c.delete(ctx, g, fmt.Sprintf("%s == %d", columnDocument, id))
-}
-
-func (c *Client) delete(ctx context.Context, g Generation, expression string) error {
-	return c.call(ctx, "delete from "+g.name(), func(ctx context.Context, native *client.GrpcClient) error {
-		if has, err := native.HasCollection(ctx, g.name()); err != nil || !has {
+	for {
+		var ids []rag.ChunkID
+		operation := fmt.Sprintf("find rows of document %d in %s", id, g.name())
+		err := c.use(ctx, g, operation, func(native *client.GrpcClient, _ server) (err error) {
+			ids, err = query(ctx, native, g, fmt.Sprintf("%s == %d", columnDocument, id))
+			return err
+		})
+		if errors.Is(err, errNoCollection) || err == nil && len(ids) == 0 {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		return native.Delete(ctx, g.name(), "", expression)
-	})
+		if err := c.Delete(ctx, g, ids); err != nil {
+			return err
+		}
+	}
+}
+
+// query gives the chunk ids, at most queryRows, of the rows that fulfil an expression, by a strongly consistent read.
+func query(ctx context.Context, native *client.GrpcClient, g Generation, expression string) ([]rag.ChunkID, error) {
+	found, err := native.Query(ctx, g.name(), nil, expression, []string{columnChunk},
+		client.WithSearchQueryConsistencyLevel(entity.ClStrong), client.WithLimit(queryRows))
+	if err != nil {
+		return nil, err
+	}
+	column, ok := found.GetColumn(columnChunk).(*entity.ColumnInt64)
+	if !ok {
+		return nil, nil // no rows, no column
+	}
+	ids := make([]rag.ChunkID, column.Len())
+	for i, id := range column.Data() {
+		ids[i] = rag.ChunkID(id)
+	}
+	return ids, nil
 }
 
 // list writes ids as Milvus's [1,2,3].
 func list(ids []rag.ChunkID) string {
-	var b strings.Builder
-	b.WriteByte('[')
+	out := make([]string, len(ids))
 	for i, id := range ids {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprint(&b, int64(id))
+		out[i] = strconv.FormatInt(int64(id), 10)
 	}
-	b.WriteByte(']')
-	return b.String()
-}
-
-// visiblePoll is the pause between two looks of Visible.
-const visiblePoll = 50 * time.Millisecond
-
-// Visible returns once a strongly consistent read sees every given chunk; then the nodes that serve searches have
-// reached the writes, and a later search of any consistency sees them too.
-func (c *Client) Visible(ctx context.Context, g Generation, ids []rag.ChunkID) error {
-	for batch := range slices.Chunk(ids, upsertRows) {
-		for {
-			seen, err := c.count(ctx, g, columnChunk+" in "+list(batch))
-			if err != nil {
-				return err
-			}
-			if seen >= len(batch) {
-				break
-			}
-			select {
-			case <-time.After(visiblePoll):
-			case <-ctx.Done():
-				return fmt.Errorf("wait for %d rows of %s, %d seen: %w", len(batch), g.name(), seen, ctx.Err())
-			}
-		}
-	}
-	return nil
-}
-
-// Count gives the number of rows, dead ones included, by a strongly consistent read.
-func (c *Client) Count(ctx context.Context, g Generation) (int, error) {
-	return c.count(ctx, g, "")
-}
-
-func (c *Client) count(ctx context.Context, g Generation, expression string) (int, error) {
-	var n int64
-	err := c.call(ctx, "count rows of "+g.name(), func(ctx context.Context, native *client.GrpcClient) error {
-		return c.reload(ctx, native, g.name(), func() error {
-			found, err := native.Query(ctx, g.name(), nil, expression, []string{"count(*)"},
-				client.WithSearchQueryConsistencyLevel(entity.ClStrong))
-			if err != nil {
-				return err
-			}
-			column, ok := found.GetColumn("count(*)").(*entity.ColumnInt64)
-			if !ok || column.Len() != 1 {
-				return errors.New("the answer holds no count")
-			}
-			n, err = column.ValueByIdx(0)
-			return err
-		})
-	})
-	return int(n), err
+	return "[" + strings.Join(out, ",") + "]"
 }
