@@ -44,7 +44,7 @@ func New(o Options) *Registry {
 	if o.MaxText == 0 {
 		o.MaxText = 256 << 20
 	}
-	pdf := &pdfFormat{cacheDir: o.CacheDir, maxPages: o.MaxPages, maxText: o.MaxText}
+	pdf := &pdfFormat{engine: pdfEngine{cacheDir: o.CacheDir}, maxPages: o.MaxPages, maxText: o.MaxText}
 	return &Registry{pdf: pdf, maxText: o.MaxText, formats: map[string]Format{
 		TypeText:     textFormat{},
 		TypeMarkdown: markdownFormat{},
@@ -54,7 +54,7 @@ func New(o Options) *Registry {
 }
 
 // Close ends the PDF engine.
-func (r *Registry) Close() error { return r.pdf.close() }
+func (r *Registry) Close() error { return r.pdf.engine.close() }
 
 // Parse reads an original by its media type. What holds no text is a rag.Problem of code "empty".
 func (r *Registry) Parse(ctx context.Context, mediaType string, original io.ReadSeeker, size int64) (p rag.Parsed, err error) {

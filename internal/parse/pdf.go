@@ -5,96 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"sync"
+	"strings"
 
 	"github.com/klippa-app/go-pdfium"
 	pdferrors "github.com/klippa-app/go-pdfium/errors"
 	"github.com/klippa-app/go-pdfium/references"
 	"github.com/klippa-app/go-pdfium/requests"
-	"github.com/klippa-app/go-pdfium/webassembly"
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/redkite/redkite/internal/rag"
 )
 
 // pdfFormat reads PDFs with PDFium, compiled to WebAssembly: it is given the document's bytes and nothing else, no file
-// system above all. Every document gets a new instance, so that memory is given back and one can't harm the next.
+// system above all. Every document gets a new instance (2 ms), so that memory is given back and one can't harm the next.
 type pdfFormat struct {
-	cacheDir string
+	engine   pdfEngine
 	maxPages int
 	maxText  int64
-
-	mu     sync.Mutex
-	engine pdfium.Pool
-	cache  wazero.CompilationCache
 }
 
-// maxInstances bounds how many PDFs are read at once.
-const maxInstances = 4
-
-// start gives the engine, compiled at the first call: seconds, or milliseconds from the cache.
-func (f *pdfFormat) start() (pdfium.Pool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.engine != nil {
-		return f.engine, nil
-	}
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
-		WithCloseOnContextDone(true)
-	if f.cacheDir != "" {
-		if err := os.MkdirAll(f.cacheDir, 0o750); err != nil {
-			return nil, fmt.Errorf("start PDF engine: %w", err)
-		}
-		cache, err := wazero.NewCompilationCacheWithDir(f.cacheDir)
-		if err != nil {
-			return nil, fmt.Errorf("start PDF engine: %w", err)
-		}
-		f.cache = cache
-		config = config.WithCompilationCache(cache)
-	}
-	engine, err := webassembly.Init(webassembly.Config{
-		MinIdle: 0, MaxIdle: 1, MaxTotal: maxInstances,
-		FSConfig: wazero.NewFSConfig(), RuntimeConfig: config, Stdout: io.Discard, Stderr: io.Discard,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("start PDF engine: %w", err)
-	}
-	f.engine = engine
-	return engine, nil
-}
-
-func (f *pdfFormat) close() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.engine == nil {
-		return nil
-	}
-	err := f.engine.Close()
-	f.engine = nil
-	if f.cache != nil {
-		err = errors.Join(err, f.cache.Close(context.Background()))
-	}
-	return err
-}
-
-// Parse reads a PDF page by page. A page without text is a warning, a document without any a rag.Problem of code
-// "no_text_layer".
+// Parse reads a PDF page by page. A page that shows something and has no text is a warning; a document without any text
+// is a rag.Problem of code "no_text_layer".
 func (f *pdfFormat) Parse(ctx context.Context, original io.ReadSeeker, size int64) (rag.Parsed, error) {
-	engine, err := f.start()
+	engine, err := f.engine.start(ctx)
 	if err != nil {
 		return rag.Parsed{}, err
 	}
 	instance, err := engine.GetInstanceWithContext(ctx)
 	if err != nil {
-		return rag.Parsed{}, fmt.Errorf("get PDF instance: %w", err)
+		return rag.Parsed{}, fmt.Errorf("get PDF instance: %w", errors.Join(ctx.Err(), err))
 	}
-	defer instance.Close()
 	// A document that keeps the engine busy is stopped by killing its instance.
-	stop := context.AfterFunc(ctx, func() { _ = instance.Kill() })
-	defer stop()
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		_ = instance.Kill()
+	})
+	defer func() {
+		if !stop() {
+			<-killed
+			return
+		}
+		_ = instance.Close()
+	}()
 	parsed, err := f.read(ctx, instance, original, size)
 	if ctx.Err() != nil {
 		return rag.Parsed{}, ctx.Err()
@@ -110,7 +62,6 @@ func (f *pdfFormat) read(ctx context.Context, instance pdfium.Pdfium, original i
 	case err != nil:
 		return rag.Parsed{}, unreadable(TypePDF, err)
 	}
-	defer instance.FPDF_CloseDocument(&requests.FPDF_CloseDocument{Document: opened.Document}) //nolint:errcheck // the instance goes next
 	count, err := instance.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: opened.Document})
 	if err != nil {
 		return rag.Parsed{}, unreadable(TypePDF, err)
@@ -118,59 +69,88 @@ func (f *pdfFormat) read(ctx context.Context, instance pdfium.Pdfium, original i
 	if count.PageCount > f.maxPages {
 		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_many_pages", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", count.PageCount, f.maxPages)}
 	}
-	var b builder
-	var blank []int
-	for i := range count.PageCount {
-		if err := ctx.Err(); err != nil {
-			return rag.Parsed{}, err
-		}
-		text, err := pageText(instance, opened.Document, i)
-		if err != nil {
-			return rag.Parsed{}, unreadable(TypePDF, fmt.Errorf("page %d: %w", i+1, err))
-		}
-		b.page = i + 1
-		before := len(b.blocks)
-		for _, paragraph := range paragraphs(clean(text)) {
-			b.add(rag.BlockParagraph, paragraph)
-		}
-		if len(b.blocks) == before {
-			blank = append(blank, i+1)
-		}
-		if int64(b.text.Len()) > f.maxText {
-			return rag.Parsed{}, &rag.Problem{Kind: rag.ErrTooLarge, Code: "text_too_large", Message: fmt.Sprintf("the PDF holds more than %d bytes of text; split it", f.maxText)}
-		}
+	pages, err := f.pages(ctx, pdfDocument{instance: instance, ref: opened.Document}, count.PageCount)
+	if err != nil {
+		return rag.Parsed{}, err
 	}
-	if len(b.blocks) == 0 {
+	var b builder
+	layOut(&b, pages.lines)
+	if len(b.blocks) == 0 && len(pages.textless) > 0 {
 		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "no_text_layer", Message: fmt.Sprintf("none of the PDF's %d pages holds text: it is a scan or a picture; run text recognition on it first", count.PageCount)}
 	}
 	parsed := b.parsed(metaTitle(instance, opened.Document))
 	parsed.Pages = count.PageCount
-	if len(blank) > 0 {
-		parsed.Warnings = []string{fmt.Sprintf("%d of %d pages hold no text, the first is page %d", len(blank), count.PageCount, blank[0])}
+	if len(pages.textless) > 0 {
+		parsed.Warnings = []string{textlessWarning(pages.textless, count.PageCount)}
 	}
 	return parsed, nil
 }
 
-func pageText(instance pdfium.Pdfium, document references.FPDF_DOCUMENT, index int) (string, error) {
-	text, err := instance.GetPageText(&requests.GetPageText{
-		Page: requests.Page{ByIndex: &requests.PageByIndex{Document: document, Index: index}},
-	})
-	if err != nil {
-		return "", err
-	}
-	return text.Text, nil
+// pdfPages is what is read of a document's pages.
+type pdfPages struct {
+	lines    []pdfLine
+	textless []int // pages, from 1, that show something and hold no text
 }
 
-// metaTitle gives the title in the document's properties, or "".
+func (f *pdfFormat) pages(ctx context.Context, document pdfDocument, count int) (pdfPages, error) {
+	var pages pdfPages
+	bytes := int64(0)
+	for i := range count {
+		if err := ctx.Err(); err != nil {
+			return pages, err
+		}
+		lines, shows, err := document.page(i)
+		if err != nil {
+			return pages, unreadable(TypePDF, fmt.Errorf("page %d: %w", i+1, err))
+		}
+		if len(lines) == 0 && shows {
+			pages.textless = append(pages.textless, i+1)
+		}
+		for _, line := range lines {
+			bytes += int64(len(line.text))
+		}
+		if bytes > f.maxText {
+			return pages, &rag.Problem{Kind: rag.ErrTooLarge, Code: "text_too_large", Message: fmt.Sprintf("the PDF holds more than %d bytes of text; split it", f.maxText)}
+		}
+		pages.lines = append(pages.lines, lines...)
+	}
+	return pages, nil
+}
+
+// textlessWarning names the pages, the first ten at most.
+func textlessWarning(pages []int, count int) string {
+	var names []string
+	for _, page := range pages[:min(10, len(pages))] {
+		names = append(names, fmt.Sprint(page))
+	}
+	more := ""
+	if len(pages) > len(names) {
+		more = ", ..."
+	}
+	return fmt.Sprintf("%d of %d pages have no text layer: %s%s", len(pages), count, strings.Join(names, ", "), more)
+}
+
+// metaTitle gives the title in the document's properties, or "" where it is only the name of a file, as many programs
+// put there.
 func metaTitle(instance pdfium.Pdfium, document references.FPDF_DOCUMENT) string {
 	meta, err := instance.GetMetaData(&requests.GetMetaData{Document: document, Tags: &[]string{"Title"}})
 	if err != nil {
 		return ""
 	}
 	for _, tag := range meta.Tags {
-		if tag.Tag == "Title" {
+		if tag.Tag == "Title" && sensibleTitle(tag.Value) {
 			return tag.Value
 		}
 	}
 	return ""
+}
+
+func sensibleTitle(title string) bool {
+	lower := strings.ToLower(strings.TrimSpace(title))
+	for _, suffix := range []string{".doc", ".docx", ".odt", ".tex", ".dvi", ".pdf", ".indd", ".ppt", ".pptx", ".xls", ".xlsx", ".qxd"} {
+		if strings.HasSuffix(lower, suffix) {
+			return false
+		}
+	}
+	return lower != "untitled" && !strings.HasPrefix(lower, "microsoft word - ")
 }

@@ -1,0 +1,92 @@
+package parse
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// printed makes the lines of one page: 10 points of text, 12 from line to line, from the given start on.
+func printed(page int, texts ...string) []pdfLine {
+	var lines []pdfLine
+	for i, text := range texts {
+		y := 700 - 12*float64(i)
+		lines = append(lines, pdfLine{text: text, page: page, size: 10, x: 50, first: y, last: y})
+	}
+	return lines
+}
+
+func laidOut(lines []pdfLine) []shown {
+	var b builder
+	layOut(&b, lines)
+	var out []shown
+	for _, block := range b.blocks {
+		out = append(out, shown{block.Kind, block.Text, strings.Join(block.Headings, " > "), block.Page})
+	}
+	return out
+}
+
+func TestLayOut(t *testing.T) {
+	wide := "This line is as wide as the column and goes on"
+	big := func(line pdfLine, size float64) pdfLine { line.size = size; return line }
+	gap := printed(1, wide, "here until it stops", wide, "again")
+	gap[2].first, gap[2].last, gap[3].first, gap[3].last = 668, 668, 656, 656
+	indented := printed(1, wide, "and it ends right here, at the end of a line.", wide, "again")
+	indented[2].x = 65
+	columns := printed(1, wide, "which is not over")
+	columns = append(columns, printed(1, "at the column's end", wide)...)
+	joined := printed(1, wide, "two lines in one", wide)
+	joined[1].last, joined[2].first, joined[2].last = 676, 664, 664
+	headed := printed(1, "Guide", "Setup", wide, "until here", "Use", wide, wide, wide)
+	headed[0], headed[1], headed[4] = big(headed[0], 18), big(headed[1], 14), big(headed[4], 14)
+	leaders := printed(1, "Setup . . . . . 3", wide, wide, wide)
+	leaders[0] = big(leaders[0], 14)
+	poster := printed(1, wide, "Big print that says a lot and is no heading of the small", "small", "Big print that says more")
+	poster[1], poster[3] = big(poster[1], 20), big(poster[3], 20)
+	plain := func(texts ...string) []pdfLine {
+		lines := printed(1, texts...)
+		for i := range lines {
+			lines[i] = pdfLine{text: lines[i].text, page: 1}
+		}
+		return lines
+	}
+	para := func(page int, texts ...string) []shown {
+		var out []shown
+		for _, text := range texts {
+			out = append(out, shown{rag.BlockParagraph, text, "", page})
+		}
+		return out
+	}
+	tests := []struct {
+		name string
+		in   []pdfLine
+		want []shown
+	}{
+		{"lines of a paragraph", printed(1, wide, "until here."), para(1, wide+" until here.")},
+		{"a wider gap", gap, para(1, wide+" here until it stops", wide+" again")},
+		{"an indent after a sentence", indented, para(1, wide+" and it ends right here, at the end of a line.", wide+" again")},
+		{"a short line that ends a sentence", printed(1, wide, "ends.", wide), para(1, wide+" ends.", wide)},
+		{"pages", append(printed(1, wide), printed(2, wide)...), append(para(1, wide), para(2, wide)...)},
+		{"on into the next column", columns, para(1, wide+" which is not over at the column's end "+wide)},
+		{"a word cut at a line's end", printed(1, wide+" as it hap-", "pens here"), para(1, wide+" as it happens here")},
+		{"a name with a hyphen", printed(1, wide+" by Jean-", "Paul here"), para(1, wide+" by Jean- Paul here")},
+		{"two lines that were joined before", joined, para(1, wide+" two lines in one "+wide)},
+		{"list items", printed(1, "• one", "• two", "and more of it", "– three"), []shown{{rag.BlockList, "• one\n• two and more of it\n– three", "", 1}}},
+		{"headings by size", headed, []shown{
+			{rag.BlockHeading, "Guide", "Guide", 1}, {rag.BlockHeading, "Setup", "Guide > Setup", 1}, {rag.BlockParagraph, wide + " until here", "Guide > Setup", 1},
+			{rag.BlockHeading, "Use", "Guide > Use", 1}, {rag.BlockParagraph, wide + " " + wide + " " + wide, "Guide > Use", 1}}},
+		{"a table of contents has no headings", leaders, para(1, "Setup . . . . . 3", wide+" "+wide+" "+wide)},
+		{"big print everywhere says nothing", poster, para(1, wide, poster[1].text, "small", poster[3].text)},
+		{"lines without places", plain(wide, "go on", "ends.", wide), para(1, wide+" go on ends.", wide)},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, laidOut(test.in)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
