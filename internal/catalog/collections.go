@@ -153,3 +153,22 @@ func countBy[K ~string](ctx context.Context, db querier, query string) (map[K]in
 	}
 	return counts, nil
 }
+
+// BiEncoders gives the bi-encoders of all collections, with their dimension.
+func (c *Catalog) BiEncoders(ctx context.Context) (map[string]int, error) {
+	rows, err := c.read.QueryContext(ctx, `SELECT DISTINCT bi_encoder, dimension FROM collections WHERE deleted_at IS NULL`)
+	if err != nil {
+		return nil, unavailable("read bi-encoders", err)
+	}
+	defer rows.Close()
+	used := map[string]int{}
+	for rows.Next() {
+		var name string
+		var dimension int
+		if err := rows.Scan(&name, &dimension); err != nil {
+			return nil, unavailable("read bi-encoders", err)
+		}
+		used[name] = dimension
+	}
+	return used, unavailable("read bi-encoders", rows.Err())
+}

@@ -45,7 +45,7 @@ func (s *Server) collectionRoutes(service huma.API) {
 	register(s, service, huma.Operation{
 		OperationID: "get-collection", Method: http.MethodGet, Path: "/collections/{collection}", Summary: "Show a collection and its counts",
 		Tags: []string{"collections"}, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *collectionPath) (*collectionBody, error) {
+	}, func(ctx context.Context, in *CollectionPath) (*collectionBody, error) {
 		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
 		if err != nil {
 			return nil, err
@@ -61,7 +61,7 @@ func (s *Server) collectionRoutes(service huma.API) {
 		OperationID: "delete-collection", Method: http.MethodDelete, Path: "/collections/{collection}", Summary: "Delete a collection and all in it",
 		Description: "It is gone at once; a job removes what is left behind.",
 		Tags:        []string{"collections"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *collectionPath) (*jobBody, error) {
+	}, func(ctx context.Context, in *CollectionPath) (*jobBody, error) {
 		job, err := s.deps.Collections.DeleteCollection(ctx, tenant(ctx), in.Collection)
 		if err != nil {
 			return nil, err

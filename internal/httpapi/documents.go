@@ -16,7 +16,7 @@ func (s *Server) documentRoutes(service huma.API) {
 		OperationID: "list-documents", Method: http.MethodGet, Path: "/collections/{collection}/documents", Summary: "List documents",
 		Tags: []string{"documents"}, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
-		collectionPath
+		CollectionPath
 		Status string `query:"status" enum:"queued,parsing,embedding,indexing,ready,ready_with_warnings,failed" doc:"Only documents in this state."`
 		After  string `query:"after" doc:"The 'next' of the page before."`
 		Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
@@ -48,7 +48,7 @@ func (s *Server) documentRoutes(service huma.API) {
 	register(s, service, huma.Operation{
 		OperationID: "get-document", Method: http.MethodGet, Path: "/collections/{collection}/documents/{document}", Summary: "Show a document",
 		Tags: []string{"documents"}, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *documentPath) (*struct{ Body api.Document }, error) {
+	}, func(ctx context.Context, in *DocumentPath) (*struct{ Body api.Document }, error) {
 		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
 		if err != nil {
 			return nil, err
@@ -65,8 +65,8 @@ func (s *Server) documentRoutes(service huma.API) {
 		Description: "Search stops returning it at once; a job removes what is left behind.",
 		Tags:        []string{"documents"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
-		documentPath
-		waiting
+		DocumentPath
+		Waiting
 	}) (*jobBody, error) {
 		wait, err := in.duration()
 		if err != nil {

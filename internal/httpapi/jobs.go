@@ -50,7 +50,7 @@ func (s *Server) jobRoutes(service huma.API) {
 		OperationID: "get-job", Method: http.MethodGet, Path: "/jobs/{job}", Summary: "Show a job", Tags: []string{"jobs"}, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
 		Job rag.JobID `path:"job"`
-		waiting
+		Waiting
 	}) (*struct{ Body api.Job }, error) {
 		job, err := s.deps.Jobs.Job(ctx, tenant(ctx), in.Job)
 		if err != nil {

@@ -67,19 +67,19 @@ func register[In, Out any](s *Server, service huma.API, op huma.Operation, handl
 	})
 }
 
-// collectionPath names a collection in a path.
-type collectionPath struct {
+// CollectionPath names a collection in a path.
+type CollectionPath struct {
 	Collection string `path:"collection" doc:"Name of the collection." maxLength:"100"`
 }
 
-// documentPath names a document in a path.
-type documentPath struct {
-	collectionPath
+// DocumentPath names a document in a path.
+type DocumentPath struct {
+	CollectionPath
 	Document string `path:"document" doc:"Your id of the document, or the one it was given; slashes written as %2F." maxLength:"512"`
 }
 
-// waiting lets a client wait for jobs.
-type waiting struct {
+// Waiting lets a client wait for jobs.
+type Waiting struct {
 	Wait string `query:"wait" doc:"How long to wait for the job to end, such as 30s; at most 5m." example:"30s"`
 }
 
@@ -87,7 +87,7 @@ type waiting struct {
 const maxWait = 5 * time.Minute
 
 // duration reads a wait parameter.
-func (w waiting) duration() (time.Duration, error) {
+func (w Waiting) duration() (time.Duration, error) {
 	if w.Wait == "" {
 		return 0, nil
 	}

@@ -18,7 +18,7 @@ func (s *Server) searchRoutes(service huma.API) {
 		OperationID: "search", Method: http.MethodPost, Path: "/collections/{collection}/search", Summary: "Find passages",
 		Tags: []string{"search"}, Errors: errs,
 	}, func(ctx context.Context, in *struct {
-		collectionPath
+		CollectionPath
 		Body api.Search
 	}) (*struct{ Body api.SearchResult }, error) {
 		_, result, err := s.search(ctx, in.Collection, in.Body)
@@ -39,7 +39,7 @@ func (s *Server) searchRoutes(service huma.API) {
 		OperationID: "context", Method: http.MethodPost, Path: "/collections/{collection}/context", Summary: "Find passages and pack them for a prompt",
 		Tags: []string{"search"}, Errors: errs,
 	}, func(ctx context.Context, in *struct {
-		collectionPath
+		CollectionPath
 		Body api.ContextRequest
 	}) (*struct{ Body api.Context }, error) {
 		c, result, err := s.search(ctx, in.Collection, in.Body.Search)

@@ -85,7 +85,7 @@ func (s *Server) takeUpload(c *gin.Context, id string) {
 func (s *Server) begin(c *gin.Context, u *upload) error {
 	ctx := c.Request.Context()
 	var err error
-	if u.wait, err = (waiting{Wait: c.Query("wait")}).duration(); err != nil {
+	if u.wait, err = (Waiting{Wait: c.Query("wait")}).duration(); err != nil {
 		return err
 	}
 	if d := c.Query("on_duplicate"); d != "" {

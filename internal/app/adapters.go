@@ -1,0 +1,164 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redkite/redkite/internal/answer"
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/catalog"
+	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/milvus"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// index lets ingest and retrieve see Milvus by collection.
+type index struct{ milvus *milvus.Client }
+
+func (i index) Ensure(ctx context.Context, c rag.Collection) error {
+	return i.milvus.Ensure(ctx, milvus.Of(c))
+}
+
+func (i index) Upsert(ctx context.Context, c rag.Collection, rows []ingest.Row) error {
+	converted := make([]milvus.Row, len(rows))
+	for n, row := range rows {
+		converted[n] = milvus.Row(row)
+	}
+	return i.milvus.Upsert(ctx, milvus.Of(c), converted)
+}
+
+func (i index) Visible(ctx context.Context, c rag.Collection, ids []rag.ChunkID) error {
+	return i.milvus.Visible(ctx, milvus.Of(c), ids)
+}
+
+func (i index) Delete(ctx context.Context, c rag.Collection, ids []rag.ChunkID) error {
+	return i.milvus.Delete(ctx, milvus.Of(c), ids)
+}
+
+func (i index) DeleteDocument(ctx context.Context, c rag.Collection, id rag.DocumentID) error {
+	return i.milvus.DeleteDocument(ctx, milvus.Of(c), id)
+}
+
+func (i index) Drop(ctx context.Context, c rag.Collection) error {
+	return i.milvus.Drop(ctx, milvus.Of(c))
+}
+
+func (i index) Search(ctx context.Context, c rag.Collection, vector rag.Embedding, limit int, f *rag.Filter) ([]rag.Candidate, error) {
+	return i.milvus.Search(ctx, milvus.Of(c), milvus.Search{Vector: vector, Limit: limit, Filter: f})
+}
+
+// collections makes collections of what a request asks for.
+type collections struct {
+	*catalog.Catalog
+	encoders *encoders
+}
+
+// The chunking of collections that ask for none.
+const (
+	defaultMaxTokens = 256
+	defaultOverlap   = 32
+	// prefixTokens is kept free of a bi-encoder's tokens for the title and headings that are embedded with a chunk.
+	prefixTokens = 32
+)
+
+// Create settles a new collection's model and chunking and writes it.
+func (c collections) Create(ctx context.Context, tenant string, n api.NewCollection) (rag.Collection, error) {
+	name := n.Model
+	if name == "" {
+		name = c.encoders.defBi.Name
+	}
+	encoder, err := c.encoders.open(ctx, name)
+	if err != nil {
+		return rag.Collection{}, err
+	}
+	if err := checkFields(n.Fields); err != nil {
+		return rag.Collection{}, err
+	}
+	most := encoder.MaxTokens() - prefixTokens
+	chunking := rag.Chunking{MaxTokens: min(defaultMaxTokens, most)}
+	if n.Chunking != nil && n.Chunking.MaxTokens != nil {
+		chunking.MaxTokens = *n.Chunking.MaxTokens
+	}
+	if chunking.MaxTokens > most {
+		return rag.Collection{}, rag.Invalid("/chunking/max_tokens", "model %s reads %d tokens, so a chunk may have at most %d", name, encoder.spec.MaxTokens, most)
+	}
+	chunking.Overlap = min(defaultOverlap, chunking.MaxTokens/4)
+	if n.Chunking != nil && n.Chunking.Overlap != nil {
+		chunking.Overlap = *n.Chunking.Overlap
+	}
+	if chunking.Overlap > chunking.MaxTokens/2 {
+		return rag.Collection{}, rag.Invalid("/chunking/overlap", "the overlap may be at most half of max_tokens, %d", chunking.MaxTokens/2)
+	}
+	return c.CreateCollection(ctx, rag.Collection{
+		Tenant: tenant, Name: n.Name, BiEncoder: name, Dimension: encoder.spec.Dimension, Fields: n.Fields, Chunking: chunking, Generation: 1,
+	})
+}
+
+func checkFields(fields []rag.Field) error {
+	seen := map[string]bool{}
+	for i, f := range fields {
+		at := fmt.Sprintf("/fields/%d", i)
+		if err := rag.CheckKey(f.Name); err != nil {
+			return rag.Invalid(at+"/name", "%v", err)
+		}
+		if seen[f.Name] {
+			return rag.Invalid(at+"/name", "field %q is declared twice", f.Name)
+		}
+		seen[f.Name] = true
+		switch f.Type {
+		case rag.FieldInt, rag.FieldFloat, rag.FieldBool, rag.FieldString, rag.FieldStrings:
+		default:
+			return rag.Invalid(at+"/type", "field %q has the unknown type %q; use int, float, bool, string or string[]", f.Name, f.Type)
+		}
+	}
+	return nil
+}
+
+// documents pages through the catalog.
+type documents struct{ *catalog.Catalog }
+
+func (d documents) DocumentPage(ctx context.Context, c rag.CollectionID, status rag.Status, after rag.DocumentID, limit int) ([]rag.Document, error) {
+	page := catalog.Page{After: after, Limit: limit}
+	if status != "" {
+		page.Status = []rag.Status{status}
+	}
+	return d.Documents(ctx, c, page)
+}
+
+func (d documents) JobPage(ctx context.Context, tenant string, state rag.JobState, before rag.JobID, limit int) ([]rag.Job, error) {
+	filter := catalog.JobFilter{Before: before, Limit: limit}
+	if state != "" {
+		filter.States = []rag.JobState{state}
+	}
+	return d.Jobs(ctx, tenant, filter)
+}
+
+// intake checks a client's own chunks against its collection's bi-encoder before they are taken.
+type intake struct {
+	*ingest.Intake
+	encoders *encoders
+}
+
+func (i intake) Stage(ctx context.Context, c rag.Collection, u ingest.Upload) (ingest.Staged, error) {
+	if u.Chunks != nil {
+		encoder, err := i.encoders.open(ctx, c.BiEncoder)
+		if err != nil {
+			return ingest.Staged{}, err
+		}
+		if err := ingest.CheckGiven(u.Chunks, encoder.MaxTokens(), encoder); err != nil {
+			return ingest.Staged{}, err
+		}
+	}
+	return i.Intake.Stage(ctx, c, u)
+}
+
+// packer counts with the tokenizer of the hits' collection.
+type packer struct{ encoders *encoders }
+
+func (p packer) Pack(ctx context.Context, c rag.Collection, hits []rag.Hit, maxTokens int) (answer.Context, error) {
+	encoder, err := p.encoders.open(ctx, c.BiEncoder)
+	if err != nil {
+		return answer.Context{}, err
+	}
+	return answer.Pack(hits, maxTokens, encoder)
+}

@@ -1,0 +1,222 @@
+// Package app puts redkite together and runs it: it alone knows every other package. What is opened is closed in the
+// opposite order, each part named in the log when it can't be.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/redkite/redkite/internal/blob"
+	"github.com/redkite/redkite/internal/catalog"
+	"github.com/redkite/redkite/internal/config"
+	"github.com/redkite/redkite/internal/httpapi"
+	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/milvus"
+	"github.com/redkite/redkite/internal/model"
+	"github.com/redkite/redkite/internal/parse"
+	"github.com/redkite/redkite/internal/retrieve"
+)
+
+// Options say what to run.
+type Options struct {
+	Settings config.Settings
+	Version  string
+	Log      *slog.Logger
+}
+
+// App is a redkite that is put together.
+type App struct {
+	options  Options
+	log      *slog.Logger
+	listener net.Listener
+	server   *httpapi.Server
+	catalog  *catalog.Catalog
+	worker   *ingest.Worker
+	closers  []closer // in the order of opening
+}
+
+// closer ends one part.
+type closer struct {
+	name  string
+	close func(ctx context.Context) error
+}
+
+// Run serves until ctx ends, then stops.
+func Run(ctx context.Context, o Options) error {
+	a, err := New(ctx, o)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+// New opens every part and listens, but serves nothing yet. It is one straight line on purpose: the order of opening,
+// which is the order of closing backwards, is what a reader looks for here. On an error what was opened is closed.
+func New(ctx context.Context, o Options) (a *App, err error) {
+	s := o.Settings
+	a = &App{options: o, log: o.Log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := os.MkdirAll(s.Data, 0o750); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	where, err := findPaths(s)
+	if err != nil {
+		return nil, err
+	}
+	models, err := model.Open(where.models, where.addedModels)
+	if err != nil {
+		return nil, err
+	}
+
+	a.catalog, err = catalog.Open(ctx, catalog.Config{Path: where.catalog}, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	a.opened("catalog", func(context.Context) error { return a.catalog.Close() })
+	if err := a.catalog.Migrate(ctx); err != nil {
+		return nil, err
+	}
+
+	encoders, err := openEncoders(ctx, where.onnxRuntime, models, s, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	a.opened("encoders", func(context.Context) error { return encoders.close() })
+	if err := encoders.openUsed(ctx, a.catalog); err != nil {
+		return nil, err
+	}
+
+	blobs, err := blob.OpenDir(where.blobs)
+	if err != nil {
+		return nil, err
+	}
+	a.opened("blobs", func(context.Context) error { return blobs.Close() })
+
+	address := func() string { return s.MilvusAddress }
+	if s.MilvusAddress == "" {
+		lite, err := milvus.StartLite(ctx, milvus.LiteConfig{Command: where.milvusLite, DataDir: where.milvusData}, o.Log)
+		if err != nil {
+			return nil, err
+		}
+		a.opened("embedded milvus", lite.Stop)
+		address = lite.Address
+	}
+	vectors := milvus.New(milvus.Config{
+		Address: address, User: s.MilvusUser, Password: s.MilvusPassword, TLS: s.MilvusTLS, Database: s.MilvusDatabase, Timeout: s.MilvusTimeout,
+	}, o.Log)
+	a.opened("milvus client", func(context.Context) error { return vectors.Close() })
+
+	parsers := parse.New(parse.Options{CacheDir: where.pdfCache})
+	a.opened("parsers", func(context.Context) error { return parsers.Close() })
+
+	index := index{vectors}
+	a.worker = &ingest.Worker{
+		Ledger: a.catalog, Removals: a.catalog, Index: index, Removal: index, Blobs: blobs, Parser: parsers,
+		Encoder: encoders.passages, Timeout: s.ParseTimeout, Log: o.Log.With("component", "ingest"),
+	}
+	documents := documents{a.catalog}
+	a.server, err = httpapi.New(httpapi.Deps{
+		Collections: collections{a.catalog, encoders}, Overview: a.catalog,
+		Intake: intake{&ingest.Intake{
+			Blobs: blobs, Documents: a.catalog, NewKey: blob.NewKey, Sniff: parse.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
+		}, encoders},
+		Documents: documents, Jobs: documents, Keys: a.catalog, Models: encoders, Stats: a.catalog, Packer: packer{encoders},
+		Retriever: &retrieve.Retriever{
+			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
+		},
+		Checks: a.checks(vectors, encoders), Log: o.Log,
+	}, httpapi.Options{
+		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey, MaxUploadBytes: s.MaxUploadBytes,
+		MaxSearches: s.MaxSearches, SearchDeadline: s.SearchDeadline, DrainTimeout: s.ShutdownTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var listen net.ListenConfig
+	if a.listener, err = listen.Listen(ctx, "tcp", s.Address); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; another program may use it, choose another with --address", s.Address, err)
+	}
+	return a, nil
+}
+
+func (a *App) opened(name string, end func(context.Context) error) {
+	a.closers = append(a.closers, closer{name, end})
+}
+
+// Addr is where the server listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Run serves and works until ctx ends or a part fails; then it takes no more requests, ends or returns what is in work,
+// and closes everything.
+func (a *App) Run(ctx context.Context) error {
+	s := a.options.Settings
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	var mu sync.Mutex
+	var failures []error
+	run := func(name string, part func(context.Context) error) {
+		parts.Go(func() {
+			if err := part(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				mu.Lock()
+				failures = append(failures, fmt.Errorf("%s: %w", name, err))
+				mu.Unlock()
+				cancel(err)
+			}
+		})
+	}
+	run("http", func(ctx context.Context) error { return a.server.Serve(ctx, a.listener) })
+	if s.Role != "api" {
+		run("worker", func(ctx context.Context) error { return a.catalog.Run(ctx, a.worker.Handle, s.IngestWorkers) })
+	}
+	a.log.InfoContext(ctx, "redkite serves", "version", a.options.Version, "address", "http://"+a.Addr(), "role", s.Role, "data", s.Data)
+	<-ctx.Done()
+	a.log.InfoContext(ctx, "redkite stops")
+	parts.Wait()
+	return errors.Join(errors.Join(failures...), a.close(context.WithoutCancel(ctx)))
+}
+
+// closeTimeout bounds the closing of each part.
+const closeTimeout = 30 * time.Second
+
+// close ends the parts, the last opened first.
+func (a *App) close(ctx context.Context) error {
+	var failures []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		limited, cancel := context.WithTimeout(ctx, closeTimeout)
+		if err := a.closers[i].close(limited); err != nil {
+			failures = append(failures, fmt.Errorf("close %s: %w", a.closers[i].name, err))
+		}
+		cancel()
+	}
+	a.closers = nil
+	return errors.Join(failures...)
+}
+
+// checks are what /readyz asks.
+func (a *App) checks(vectors *milvus.Client, encoders *encoders) []httpapi.Check {
+	return []httpapi.Check{
+		{Name: "catalog", Run: func(ctx context.Context) (string, error) { return "answers", a.catalog.Ping(ctx) }},
+		{Name: "milvus", Run: func(ctx context.Context) (string, error) {
+			h, err := vectors.Ping(ctx)
+			if err != nil {
+				return "", err
+			}
+			if !h.Sparse {
+				return h.Version + ", which can't hold sparse vectors: dense search only", nil
+			}
+			return h.Version, nil
+		}},
+		{Name: "models", Run: func(context.Context) (string, error) { return encoders.describe(), nil }},
+	}
+}

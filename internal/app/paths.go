@@ -1,0 +1,87 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/redkite/redkite/internal/config"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// paths are where the parts outside the binary lie.
+type paths struct {
+	models      string // folder of the bundled models
+	addedModels string // folder of the models that the operator added
+	onnxRuntime string // ONNX Runtime's shared library
+	milvusLite  string // the milvus-lite program; empty with an external Milvus
+	catalog     string // SQLite file
+	blobs       string
+	milvusData  string // the embedded Milvus's folder
+	pdfCache    string // compiled PDF engine
+}
+
+// findPaths settles the paths: what is set, else what lies in the working directory, else beside the binary.
+func findPaths(s config.Settings) (paths, error) {
+	p := paths{
+		addedModels: filepath.Join(s.Data, "models"),
+		catalog:     filepath.Join(s.Data, "catalog.db"),
+		blobs:       filepath.Join(s.Data, "blobs"),
+		milvusData:  filepath.Join(s.Data, "milvus"),
+		pdfCache:    filepath.Join(s.Data, "cache", "pdf"),
+	}
+	var err error
+	if p.models, err = find("models", s.Models, "models/manifest.yaml"); err != nil {
+		return p, err
+	}
+	if s.Models == "" {
+		p.models = filepath.Dir(p.models)
+	}
+	library := "libonnxruntime.so"
+	if runtime.GOOS == "darwin" {
+		library = "libonnxruntime.dylib"
+	}
+	if p.onnxRuntime, err = find("onnxruntime-library", s.ONNXRuntimeLibrary, ".deps/lib/"+library, "lib/"+library); err != nil {
+		return p, err
+	}
+	if s.MilvusAddress != "" {
+		return p, nil
+	}
+	p.milvusLite, err = find("milvus-lite-command", s.MilvusLiteCommand, ".deps/milvus-lite/bin/milvus-lite")
+	if err != nil && s.MilvusLiteCommand == "" {
+		if onPath, lookErr := exec.LookPath("milvus-lite"); lookErr == nil {
+			p.milvusLite, err = onPath, nil
+		}
+	}
+	return p, err
+}
+
+// find gives the set path, or the first of the relative ones that exists below the working directory, the binary's
+// folder or the folder above it. setting is the name that the error tells the user to set.
+func find(setting, set string, relative ...string) (string, error) {
+	if set != "" {
+		if _, err := os.Stat(set); err != nil {
+			return "", missing(fmt.Sprintf("setting %s: %s does not exist; correct it or leave it out", setting, set), err)
+		}
+		return set, nil
+	}
+	bases := []string{"."}
+	if binary, err := os.Executable(); err == nil {
+		bases = append(bases, filepath.Dir(binary), filepath.Dir(filepath.Dir(binary)))
+	}
+	for _, base := range bases {
+		for _, name := range relative {
+			path := filepath.Join(base, name)
+			if _, err := os.Stat(path); err == nil {
+				return filepath.Abs(path)
+			}
+		}
+	}
+	return "", missing(fmt.Sprintf("%s was not found; run 'make deps' in redkite's folder, or set --%s", relative[0], setting), nil)
+}
+
+func missing(message string, err error) error {
+	return &rag.Problem{Kind: rag.ErrNotFound, Code: "not_installed", Message: message, Err: err}
+}
