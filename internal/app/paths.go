@@ -26,36 +26,53 @@ type paths struct {
 // findPaths settles the paths: what is set, else what lies in the working directory, else beside the binary.
 func findPaths(s config.Settings) (paths, error) {
 	p := paths{
-		addedModels: filepath.Join(s.Data, "models"),
-		catalog:     filepath.Join(s.Data, "catalog.db"),
-		blobs:       filepath.Join(s.Data, "blobs"),
-		milvusData:  filepath.Join(s.Data, "milvus"),
-		pdfCache:    filepath.Join(s.Data, "cache", "pdf"),
+		catalog:    filepath.Join(s.Data, "catalog.db"),
+		blobs:      filepath.Join(s.Data, "blobs"),
+		milvusData: filepath.Join(s.Data, "milvus"),
+		pdfCache:   filepath.Join(s.Data, "cache", "pdf"),
 	}
 	var err error
-	if p.models, err = find("models", s.Models, "models/manifest.yaml"); err != nil {
+	if p.models, p.addedModels, err = modelDirs(s); err != nil {
 		return p, err
 	}
-	if s.Models == "" {
-		p.models = filepath.Dir(p.models)
+	if p.onnxRuntime, err = findRuntime(s); err != nil {
+		return p, err
 	}
+	if s.MilvusAddress == "" {
+		p.milvusLite, err = findLite(s)
+	}
+	return p, err
+}
+
+// modelDirs gives the folders of the bundled models and of those that the operator added.
+func modelDirs(s config.Settings) (bundled, added string, err error) {
+	added = filepath.Join(s.Data, "models")
+	if s.Models != "" {
+		bundled, err = find("models", s.Models)
+		return bundled, added, err
+	}
+	manifest, err := find("models", "", "models/manifest.yaml")
+	return filepath.Dir(manifest), added, err
+}
+
+// findRuntime gives ONNX Runtime's shared library.
+func findRuntime(s config.Settings) (string, error) {
 	library := "libonnxruntime.so"
 	if runtime.GOOS == "darwin" {
 		library = "libonnxruntime.dylib"
 	}
-	if p.onnxRuntime, err = find("onnxruntime-library", s.ONNXRuntimeLibrary, ".deps/lib/"+library, "lib/"+library); err != nil {
-		return p, err
-	}
-	if s.MilvusAddress != "" {
-		return p, nil
-	}
-	p.milvusLite, err = find("milvus-lite-command", s.MilvusLiteCommand, ".deps/milvus-lite/bin/milvus-lite")
+	return find("onnxruntime-library", s.ONNXRuntimeLibrary, ".deps/lib/"+library, "lib/"+library)
+}
+
+// findLite gives the milvus-lite program.
+func findLite(s config.Settings) (string, error) {
+	path, err := find("milvus-lite-command", s.MilvusLiteCommand, ".deps/milvus-lite/bin/milvus-lite")
 	if err != nil && s.MilvusLiteCommand == "" {
 		if onPath, lookErr := exec.LookPath("milvus-lite"); lookErr == nil {
-			p.milvusLite, err = onPath, nil
+			return onPath, nil
 		}
 	}
-	return p, err
+	return path, err
 }
 
 // find gives the set path, or the first of the relative ones that exists below the working directory, the binary's
