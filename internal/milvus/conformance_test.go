@@ -71,7 +71,7 @@ func unit(n int) rag.Embedding {
 }
 
 // fill ensures the generation, writes rows and waits until they are seen.
-func fill(t *testing.T, c *Client, g Generation, rows []Row) {
+func fill(t testing.TB, c *Client, g Generation, rows []Row) {
 	t.Helper()
 	must(t, c.Ensure(t.Context(), g))
 	must(t, c.Upsert(t.Context(), g, rows))
@@ -82,7 +82,7 @@ func fill(t *testing.T, c *Client, g Generation, rows []Row) {
 	must(t, c.Visible(t.Context(), g, ids))
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 )
 
 // program finds a server's program: the variable, else below .deps. A missing one fails the test, unless -short skips it.
-func program(t *testing.T, variable, path string) string {
+func program(t testing.TB, variable, path string) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short leaves out the tests against a server")
@@ -33,15 +33,15 @@ func program(t *testing.T, variable, path string) string {
 	return full
 }
 
-func liteProgram(t *testing.T) string {
+func liteProgram(t testing.TB) string {
 	return program(t, "REDKITE_MILVUS_LITE_COMMAND", ".deps/milvus-lite/bin/milvus-lite")
 }
 
-func testLog(t *testing.T) *slog.Logger {
+func testLog(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
 	if w.t.Context().Err() == nil { // a log after the end would be a panic
@@ -51,7 +51,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 }
 
 // startLite runs an embedded Milvus for the length of a test.
-func startLite(t *testing.T, dir string) *Lite {
+func startLite(t testing.TB, dir string) *Lite {
 	t.Helper()
 	lite, err := StartLite(t.Context(), LiteConfig{Command: liteProgram(t), DataDir: dir}, testLog(t))
 	if err != nil {
@@ -67,7 +67,7 @@ func startLite(t *testing.T, dir string) *Lite {
 
 // realServer is the standalone server of the Python package milvus. It can be stopped and started on the same data.
 type realServer struct {
-	t       *testing.T
+	t       testing.TB
 	command string
 	dir     string
 	port    *port
@@ -76,7 +76,7 @@ type realServer struct {
 }
 
 // startServer runs a real Milvus for the length of a test.
-func startServer(t *testing.T) *realServer {
+func startServer(t testing.TB) *realServer {
 	t.Helper()
 	s := &realServer{t: t, command: program(t, "REDKITE_TEST_MILVUS_SERVER", ".deps/milvus-server/bin/milvus-server")}
 	t.Cleanup(func() { s.stop() })
@@ -159,7 +159,7 @@ func (s *realServer) stop() {
 	}
 }
 
-func newClient(t *testing.T, address string) *Client {
+func newClient(t testing.TB, address string) *Client {
 	t.Helper()
 	c := New(Config{Address: func() string { return address }}, testLog(t))
 	t.Cleanup(func() {
