@@ -34,7 +34,7 @@ func allowed(pkg string) ([]string, bool) {
 	case pkg == "internal/app":
 		return slices.Concat(words, meaning, technology, []string{"internal/api", "internal/config", "migrations"}), true
 	case strings.HasPrefix(pkg, "cmd/"):
-		return []string{"internal/app", "internal/client", "internal/config", "internal/api"}, true
+		return []string{"internal/app", "internal/client", "internal/config", "internal/api", "internal/evaluate", "internal/rag"}, true
 	}
 	return nil, false
 }

@@ -1,0 +1,134 @@
+// Command redkite is the retrieval server and its command line.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/redkite/redkite/internal/config"
+)
+
+// version is set by the linker (Makefile).
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() { // a second signal stops at once
+		<-ctx.Done()
+		stop()
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// commands are redkite's commands, each in a file of its own.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the server: API, ingestion worker, or both."`
+	Ingest  ingestCommand  `cmd:"" help:"Upload files or folders to a collection."`
+	Search  searchCommand  `cmd:"" help:"Search a collection."`
+	Context contextCommand `cmd:"" help:"Search a collection and print text ready for a prompt."`
+	Eval    evalCommand    `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
+	Models  modelsCommand  `cmd:"" help:"List, verify, add and pull models."`
+	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
+	Migrate migrateCommand `cmd:"" help:"Bring the catalog's schema up to date."`
+	Doctor  doctorCommand  `cmd:"" help:"Check library, models, Milvus, catalog and disk, and say how to mend what is wrong."`
+	Probe   probeCommand   `cmd:"" help:"Exit 0 when a server is ready; for container health checks."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Config kong.ConfigFlag `help:"YAML file with settings." placeholder:"FILE"`
+	JSON   bool            `help:"Print results as JSON."`
+}
+
+// output is where a command prints, and how.
+type output struct {
+	out, err io.Writer
+	json     bool
+}
+
+// exitError carries an exit status whose message has been printed.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if err := config.CheckEnvironment(os.Environ(), clientVariables()...); err != nil {
+		fmt.Fprintln(stderr, "redkite:", err)
+		return 2
+	}
+	var cli commands
+	exited := -1
+	parser, err := kong.New(&cli, kong.Name("redkite"), kong.UsageOnError(), kong.Writers(stdout, stderr),
+		kong.Description("Retrieval for LLM chatbots: bi-encoder search in Milvus, cross-encoder reranking, cited passages."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { exited = code }),
+		kong.Configuration(settingsFile), kong.PostBuild(nameVariables))
+	if err != nil {
+		fmt.Fprintln(stderr, "redkite:", err)
+		return 2
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "redkite:", err)
+		return 2
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	err = command.Run(output{out: stdout, err: stderr, json: cli.JSON})
+	var exit exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return int(exit)
+	case errors.Is(err, context.Canceled):
+		return 130
+	}
+	fmt.Fprintln(stderr, "redkite:", err)
+	return 1
+}
+
+// clientVariables are the environment variables of the commands that speak to a server.
+func clientVariables() []string { return []string{"REDKITE_SERVER", "REDKITE_API_KEY"} }
+
+// nameVariables gives the flags that are settings, and the client's, their environment variables.
+func nameVariables(k *kong.Kong) error {
+	variables := map[string]string{"server": "REDKITE_SERVER", "api-key": "REDKITE_API_KEY"}
+	for _, s := range config.Table() {
+		variables[s.Name] = s.Env()
+	}
+	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			if variable, ok := variables[flag.Name]; ok {
+				flag.Envs = []string{variable}
+				flag.Tag.Envs = flag.Envs
+			}
+		}
+		return next(nil)
+	})
+}
+
+// settingsFile reads the file of --config. A variable of the environment goes before it.
+func settingsFile(r io.Reader) (kong.Resolver, error) {
+	values, err := config.ReadFile(r)
+	if err != nil {
+		return nil, err
+	}
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		value, ok := values[flag.Name]
+		inEnvironment := slices.ContainsFunc(flag.Envs, func(name string) bool { return os.Getenv(name) != "" })
+		if !ok || inEnvironment {
+			return nil, nil
+		}
+		return strings.TrimSpace(value), nil
+	}), nil
+}

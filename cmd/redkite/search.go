@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/redkite/redkite/internal/api"
+)
+
+// query is what search and context ask.
+type query struct {
+	Query      string        `arg:"" help:"The question."`
+	Collection string        `short:"c" required:"" help:"Collection to search."`
+	TopK       int           `default:"10" help:"Hits wanted."`
+	Candidates int           `default:"30" help:"Chunks that the cross-encoder reads."`
+	Rerank     bool          `default:"true" negatable:"" help:"Let the cross-encoder order the candidates."`
+	Filter     string        `help:"Condition on metadata, as JSON." placeholder:"JSON"`
+	Deadline   time.Duration `help:"Time for the search. Defaults to the server's."`
+}
+
+func (q query) request() api.Search {
+	return api.Search{
+		Query: q.Query, TopK: q.TopK, Candidates: q.Candidates, Rerank: &q.Rerank,
+		Filter: json.RawMessage(q.Filter), DeadlineMS: int(q.Deadline.Milliseconds()),
+	}
+}
+
+// searchCommand searches a collection.
+type searchCommand struct {
+	query      `embed:""`
+	connection `embed:""`
+}
+
+// Run prints the hits.
+func (c searchCommand) Run(ctx context.Context, o output) error {
+	result, err := c.client().Search(ctx, c.Collection, c.request())
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return printJSON(o, result)
+	}
+	if len(result.Hits) == 0 {
+		fmt.Fprintln(o.out, "nothing found")
+	}
+	for i, h := range result.Hits {
+		printHit(o.out, i+1, h)
+	}
+	t := result.TimingsMS
+	fmt.Fprintf(o.out, "%d of %d candidates reranked; embed %.0f ms, search %.0f, live %.0f, rerank %.0f, total %.0f\n",
+		result.Reranked, result.Candidates, t.Embed, t.Search, t.Live, t.Rerank, t.Total)
+	for _, d := range result.Degraded {
+		fmt.Fprintln(o.out, "degraded:", d)
+	}
+	return nil
+}
+
+// shownRunes is how much of a hit's text the terminal shows.
+const shownRunes = 280
+
+func printHit(w io.Writer, rank int, h api.Hit) {
+	name := h.Title
+	if name == "" {
+		name = h.DocumentID
+	}
+	fmt.Fprintf(w, "%2d. %s", rank, name)
+	if h.PageStart > 0 {
+		fmt.Fprintf(w, ", page %d", h.PageStart)
+	}
+	if len(h.Headings) > 0 {
+		fmt.Fprintf(w, " (%s)", strings.Join(h.Headings, " > "))
+	}
+	fmt.Fprintf(w, "\n    %s  %s\n", h.DocumentID, scores(h))
+	text := []rune(strings.Join(strings.Fields(h.Text), " "))
+	if len(text) > shownRunes {
+		text = append(text[:shownRunes], []rune(" ...")...)
+	}
+	fmt.Fprintf(w, "    %s\n\n", string(text))
+}
+
+// scores writes the scores that a hit has.
+func scores(h api.Hit) string {
+	var parts []string
+	for _, s := range []struct {
+		name  string
+		value *float64
+	}{{"dense", h.Scores.Dense}, {"logit", h.Scores.RerankLogit}, {"blend", h.Scores.Blend}} {
+		if s.value != nil {
+			parts = append(parts, fmt.Sprintf("%s %.3f", s.name, *s.value))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
