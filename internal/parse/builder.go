@@ -42,8 +42,7 @@ func (b *builder) heading(level int, title string) {
 
 // add appends a block; one without text is left out.
 func (b *builder) add(kind rag.BlockKind, text string) {
-	text = strings.Trim(clean(text), "\n ")
-	if strings.TrimSpace(text) == "" {
+	if text = trim(kind, clean(text)); text == "" {
 		return
 	}
 	if b.runes > 0 {
@@ -67,21 +66,43 @@ func (b *builder) parsed(title string) rag.Parsed {
 	return rag.Parsed{Title: title, Text: b.text.String(), Blocks: b.blocks}
 }
 
+// trim takes off the blanks around a block's text, but not what indents the first line of code.
+func trim(kind rag.BlockKind, text string) string {
+	text = strings.TrimRightFunc(text, unicode.IsSpace)
+	if kind != rag.BlockCode {
+		return strings.TrimLeftFunc(text, unicode.IsSpace)
+	}
+	for {
+		line, rest, more := strings.Cut(text, "\n")
+		if !more || strings.TrimSpace(line) != "" {
+			return text
+		}
+		text = rest
+	}
+}
+
 // clean makes text valid UTF-8 with plain newlines and without what can't be seen: control characters, zero-width
-// characters and marks of writing direction, which carry no words and can hide some.
+// characters, marks of writing direction and tags, which carry no words and can hide some.
 func clean(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
 			return r
 		case r == '\u00a0' || r == '\u2028' || r == '\u2029' || r == '\v' || r == '\f' || r == '\u0085':
 			return ' '
-		case unicode.Is(unicode.Cc, r), r == '\u00ad', r >= '\u200b' && r <= '\u200f', r >= '\u202a' && r <= '\u202e',
-			r >= '\u2060' && r <= '\u2064', r >= '\u2066' && r <= '\u2069', r == '\ufeff':
+		case unicode.Is(unicode.Cc, r) || unseen(r):
 			return -1
 		}
 		return r
-	}, text)
+	}, newlines(strings.ToValidUTF8(text, "\uFFFD")))
+}
+
+// unseen reports whether a character takes no room on the page.
+func unseen(r rune) bool {
+	switch r {
+	case '\u00ad', '\u034f', '\u061c', '\u180e', '\ufeff', '\ufff9', '\ufffa', '\ufffb':
+		return true
+	}
+	return r >= '\u200b' && r <= '\u200f' || r >= '\u202a' && r <= '\u202e' || r >= '\u2060' && r <= '\u206f' ||
+		r >= 0xE0000 && r <= 0xE007F
 }

@@ -3,115 +3,168 @@ package parse
 import (
 	"context"
 	"io"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
-	"github.com/markusmobius/go-trafilatura"
+	"codeberg.org/readeck/go-readability/v2"
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
-	"golang.org/x/net/html/charset"
 
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// htmlFormat reads web pages: the main content as go-trafilatura finds it, without navigation and other boilerplate. A
-// page in which it finds less than a fifth of the body's text is taken whole.
+// htmlFormat reads web pages: the main content, without navigation and other boilerplate.
 type htmlFormat struct{}
 
-// leastShare is the part of a page's text that the main content must hold to be trusted.
-const leastShare = 0.2
+const (
+	// leastOfMain is the part of what a page itself declares to be its main content that must be found to be trusted.
+	leastOfMain = 0.6
+	// leastOfPage is the same of all of a page's text, where it declares nothing.
+	leastOfPage = 0.2
+)
 
-// Parse reads HTML.
+// Parse reads HTML. Elements nested more than 512 deep are refused by the HTML parser.
 func (htmlFormat) Parse(ctx context.Context, original io.ReadSeeker, _ int64) (rag.Parsed, error) {
-	decoded, err := charset.NewReader(original, "")
+	raw, err := readAll(ctx, original)
 	if err != nil {
-		return rag.Parsed{}, unreadable(TypeHTML, err)
-	}
-	page, err := html.Parse(decoded)
-	if err != nil {
-		return rag.Parsed{}, unreadable(TypeHTML, err)
-	}
-	if err := ctx.Err(); err != nil {
 		return rag.Parsed{}, err
 	}
-	title := textOf(first(page, atom.Title))
-	whole := first(page, atom.Body)
-	var all htmlWalk
-	all.children(whole)
-	extracted, err := trafilatura.ExtractDocument(page, trafilatura.Options{
-		ExcludeComments: true, EnableFallback: false, HtmlDateMode: trafilatura.Disabled, Focus: trafilatura.FavorRecall,
-	})
-	if err != nil || extracted == nil || extracted.ContentNode == nil {
-		return all.finish(title), nil
+	text, err := decode(raw, TypeHTML)
+	if err != nil {
+		return rag.Parsed{}, err
 	}
-	var main htmlWalk
-	main.children(extracted.ContentNode)
-	if float64(main.text.Len()) < leastShare*float64(all.text.Len()) {
-		return all.finish(title), nil
+	page, err := html.Parse(strings.NewReader(text))
+	if err != nil {
+		return rag.Parsed{}, unreadable(TypeHTML, err)
 	}
-	return main.finish(title), nil
+	top := textOf(first(page, atom.H1))
+	title := titleOf(textOf(first(page, atom.Title)), top)
+	prepare(page)
+	return mainContent(page, top).parsed(title), nil
 }
 
-// htmlWalk turns elements into blocks. Text between block elements gathers in loose until the next one.
-type htmlWalk struct {
-	builder
-	loose strings.Builder
+// titleOf prefers the first heading to a title that only adds the site's name to it.
+func titleOf(title, top string) string {
+	if utf8.RuneCountInString(top) > 3 && strings.Contains(title, top) {
+		return top
+	}
+	return title
 }
 
-func (w *htmlWalk) finish(title string) rag.Parsed {
+// mainContent tries what the library finds, what the page declares, the page without its boilerplate, and all of it.
+func mainContent(page *html.Node, top string) *builder {
+	all := walked(first(page, atom.Body), false)
+	declared := walked(declaredMain(page), false)
+	found := extracted(page, top)
+	switch {
+	case declared.text.Len() > 0 && float64(found.text.Len()) >= leastOfMain*float64(declared.text.Len()):
+		return found
+	case declared.text.Len() > 0:
+		return declared
+	case float64(found.text.Len()) >= leastOfPage*float64(all.text.Len()) && found.text.Len() > 0:
+		return found
+	case all.text.Len() > 0:
+		return all
+	}
+	return walked(page, true)
+}
+
+// extracted gives the main content as go-readability finds it. The library only says which elements to keep: it rebuilds
+// the page, and tables, levels and the blanks between words would not survive that.
+func extracted(page *html.Node, top string) *builder {
+	parser := readability.NewParser()
+	parser.DisableJSONLD = true
+	elements := number(page)
+	article, err := parser.ParseDocument(page, nil)
+	if err != nil || article.Node == nil {
+		return &builder{}
+	}
+	w := htmlWalk{builder: &builder{}, keep: kept(article.Node, elements)}
+	if title := first(page, atom.H1); title != nil && !w.keep[title] { // taken for the title, and dropped
+		w.heading(1, top)
+	}
+	w.children(first(page, atom.Body))
 	w.flush()
-	return w.parsed(title)
+	return w.builder
 }
 
-func (w *htmlWalk) flush() {
-	w.add(rag.BlockParagraph, fold(w.loose.String()))
-	w.loose.Reset()
+// numberPrefix begins the attribute that numbers an element. The number is in the attribute's name because the library
+// puts the attributes of two elements together where it makes one of them.
+const numberPrefix = "data-redkite-"
+
+// number marks every element with its place in the list.
+func number(page *html.Node) []*html.Node {
+	var elements []*html.Node
+	for d := range page.Descendants() {
+		if d.Type == html.ElementNode {
+			d.Attr = append(d.Attr, html.Attribute{Key: numberPrefix + strconv.Itoa(len(elements))})
+			elements = append(elements, d)
+		}
+	}
+	return elements
 }
 
-func (w *htmlWalk) children(n *html.Node) {
-	if n == nil {
-		return
+// kept gives the elements that are numbered in article, and those around them.
+func kept(article *html.Node, elements []*html.Node) map[*html.Node]bool {
+	keep := map[*html.Node]bool{}
+	for d := range article.Descendants() {
+		for _, a := range d.Attr {
+			digits, ours := strings.CutPrefix(a.Key, numberPrefix)
+			i, err := strconv.Atoi(digits)
+			if !ours || err != nil || i < 0 || i >= len(elements) {
+				continue
+			}
+			for n := elements[i]; n != nil && !keep[n]; n = n.Parent {
+				keep[n] = true
+			}
+		}
 	}
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		w.node(c)
-	}
+	return keep
 }
 
-func (w *htmlWalk) node(n *html.Node) {
-	if n.Type == html.TextNode {
-		w.loose.WriteString(n.Data)
-		return
+// declaredMain gives the element that the page marks as its main content, or nil where none or more than one is.
+func declaredMain(page *html.Node) *html.Node {
+	var mains, articles []*html.Node
+	for d := range page.Descendants() {
+		switch {
+		case d.DataAtom == atom.Main || attribute(d, "role") == "main":
+			mains = append(mains, d)
+		case d.DataAtom == atom.Article:
+			articles = append(articles, d)
+		}
 	}
-	if n.Type != html.ElementNode || hidden(n) {
-		return
+	switch {
+	case len(mains) == 1:
+		return mains[0]
+	case len(mains) == 0 && len(articles) == 1:
+		return articles[0]
 	}
-	switch n.DataAtom {
-	case atom.Script, atom.Style, atom.Noscript, atom.Template, atom.Head, atom.Iframe, atom.Svg, atom.Nav, atom.Footer:
-	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
-		w.flush()
-		w.heading(int(n.Data[1]-'0'), textOf(n))
-	case atom.Pre:
-		w.flush()
-		w.add(rag.BlockCode, rawText(n))
-	case atom.Ul, atom.Ol:
-		w.flush()
-		w.add(rag.BlockList, listText(n, ""))
-	case atom.Table:
-		w.flush()
-		w.add(rag.BlockTable, tableText(n))
-	case atom.Br:
-		w.loose.WriteByte(' ')
-	case atom.P, atom.Div, atom.Section, atom.Article, atom.Main, atom.Header, atom.Aside, atom.Blockquote, atom.Figure,
-		atom.Figcaption, atom.Dl, atom.Dt, atom.Dd, atom.Details, atom.Summary, atom.Form, atom.Fieldset, atom.Address, atom.Body:
-		w.flush()
-		w.children(n)
-		w.flush()
-	default:
-		w.children(n)
+	return nil
+}
+
+// prepare takes off what a reader of the page would not see.
+func prepare(page *html.Node) {
+	var unseen []*html.Node
+	for d := range page.Descendants() {
+		if d.Type == html.CommentNode || hidden(d) {
+			unseen = append(unseen, d)
+		}
+	}
+	for _, n := range unseen {
+		if n.Parent != nil {
+			n.Parent.RemoveChild(n)
+		}
 	}
 }
 
 // hidden reports whether a reader would not see the element.
 func hidden(n *html.Node) bool {
+	switch n.DataAtom {
+	case atom.Script, atom.Style, atom.Noscript, atom.Template, atom.Iframe, atom.Svg, atom.Object, atom.Canvas,
+		atom.Button, atom.Select, atom.Textarea, atom.Datalist:
+		return true
+	}
 	for _, a := range n.Attr {
 		style := strings.ReplaceAll(strings.ToLower(a.Val), " ", "")
 		if a.Key == "hidden" || a.Key == "aria-hidden" && a.Val == "true" ||
@@ -122,40 +175,22 @@ func hidden(n *html.Node) bool {
 	return false
 }
 
-func listText(list *html.Node, indent string) string {
-	var b strings.Builder
-	for item := list.FirstChild; item != nil; item = item.NextSibling {
-		if item.DataAtom != atom.Li {
-			continue
-		}
-		var own, nested strings.Builder
-		for c := item.FirstChild; c != nil; c = c.NextSibling {
-			if c.DataAtom == atom.Ul || c.DataAtom == atom.Ol {
-				nested.WriteString(listText(c, indent+"  "))
-			} else {
-				own.WriteString(rawText(c))
-			}
-		}
-		b.WriteString(indent + "- " + fold(own.String()) + "\n" + nested.String())
+// level gives a heading's level, 0 for any other element.
+func level(n *html.Node) int {
+	switch n.DataAtom {
+	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
+		return int(n.Data[1] - '0')
 	}
-	return b.String()
+	return 0
 }
 
-func tableText(table *html.Node) string {
-	var b strings.Builder
-	for row := range table.Descendants() {
-		if row.DataAtom != atom.Tr {
-			continue
+func attribute(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
 		}
-		var cells []string
-		for cell := row.FirstChild; cell != nil; cell = cell.NextSibling {
-			if cell.DataAtom == atom.Td || cell.DataAtom == atom.Th {
-				cells = append(cells, textOf(cell))
-			}
-		}
-		b.WriteString(strings.Join(cells, " | ") + "\n")
 	}
-	return b.String()
+	return ""
 }
 
 // first gives the first element of a kind, or nil.
@@ -167,39 +202,3 @@ func first(n *html.Node, kind atom.Atom) *html.Node {
 	}
 	return nil
 }
-
-// textOf gives the words of an element on one line.
-func textOf(n *html.Node) string { return fold(rawText(n)) }
-
-// rawText gives the text of a node as it is written.
-func rawText(n *html.Node) string {
-	if n == nil {
-		return ""
-	}
-	if n.Type == html.TextNode {
-		return n.Data
-	}
-	var b strings.Builder
-	for d := range n.Descendants() {
-		switch {
-		case d.Type == html.TextNode && (d.Parent.DataAtom == atom.Script || d.Parent.DataAtom == atom.Style):
-		case d.Type == html.TextNode:
-			b.WriteString(d.Data)
-		case d.DataAtom == atom.Br, d.DataAtom == atom.P, d.DataAtom == atom.Div:
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
-}
-
-// plainHTML gives the words of a fragment.
-func plainHTML(fragment string) string {
-	node, err := html.Parse(strings.NewReader(fragment))
-	if err != nil {
-		return ""
-	}
-	return textOf(node)
-}
-
-// fold makes every run of blanks one space.
-func fold(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -57,17 +58,12 @@ func New(o Options) *Registry {
 func (r *Registry) Close() error { return r.pdf.engine.close() }
 
 // Parse reads an original by its media type. What holds no text is a rag.Problem of code "empty".
-func (r *Registry) Parse(ctx context.Context, mediaType string, original io.ReadSeeker, size int64) (p rag.Parsed, err error) {
+func (r *Registry) Parse(ctx context.Context, mediaType string, original io.ReadSeeker, size int64) (rag.Parsed, error) {
 	format, ok := r.formats[mediaType]
 	if !ok {
 		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "no parser reads " + mediaType}
 	}
-	defer func() {
-		if cause := recover(); cause != nil {
-			p, err = rag.Parsed{}, unreadable(mediaType, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
-		}
-	}()
-	p, err = format.Parse(ctx, original, size)
+	p, err := await(ctx, func() (rag.Parsed, error) { return guard(ctx, format, mediaType, original, size) })
 	if err != nil {
 		return rag.Parsed{}, err
 	}
@@ -78,6 +74,44 @@ func (r *Registry) Parse(ctx context.Context, mediaType string, original io.Read
 		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no text"}
 	}
 	return p, nil
+}
+
+// guard makes an error of a panic in a parser.
+func guard(ctx context.Context, format Format, mediaType string, original io.ReadSeeker, size int64) (p rag.Parsed, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p, err = rag.Parsed{}, unreadable(mediaType, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	return format.Parse(ctx, original, size)
+}
+
+// grace is how long a parser may go on after its context has ended.
+const grace = 2 * time.Second
+
+// await runs a parser. One that is deep in a library which knows no context is left behind: it ends at some time, and
+// what it makes is dropped.
+func await(ctx context.Context, parse func() (rag.Parsed, error)) (rag.Parsed, error) {
+	type outcome struct {
+		parsed rag.Parsed
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		parsed, err := parse()
+		done <- outcome{parsed, err}
+	}()
+	select {
+	case o := <-done:
+		return o.parsed, o.err
+	case <-ctx.Done():
+	}
+	select {
+	case o := <-done:
+		return o.parsed, o.err
+	case <-time.After(grace):
+		return rag.Parsed{}, ctx.Err()
+	}
 }
 
 // unreadable says that an original is not what its type says.

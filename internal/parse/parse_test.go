@@ -59,6 +59,9 @@ func TestFormats(t *testing.T) {
 		{"text", TypeText, "First line\nsecond line\r\n\r\n\r\nNext\u200b par\x00agraph  \n", "", []shown{
 			{rag.BlockParagraph, "First line\nsecond line", "", 0}, {rag.BlockParagraph, "Next paragraph", "", 0}}},
 		{"text in Windows-1252", TypeText, "caf\xe9 \x80 5", "", []shown{{rag.BlockParagraph, "café € 5", "", 0}}},
+		{"text in UTF-8 with a damaged byte", TypeText, strings.Repeat("a", 2000) + " " + strings.Repeat("é", 20) + "\xff", "", []shown{
+			{rag.BlockParagraph, strings.Repeat("a", 2000) + " " + strings.Repeat("é", 20) + "\uFFFD", "", 0}}},
+		{"hidden characters", TypeText, "a\u00adb\u202ec\U000E0041d\ufeffe\u00a0f", "", []shown{{rag.BlockParagraph, "abcde f", "", 0}}},
 		{"text in UTF-16", TypeText, "\xff\xfeh\x00i\x00", "", []shown{{rag.BlockParagraph, "hi", "", 0}}},
 		{"Markdown", TypeMarkdown, "# Guide\n\nHello *big* `world`.\n\n## Setup\n\n- one\n- two\n  - deep\n\n```sh\nmake demo\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n# Next\n\n> said [link](x)\n", "Guide", []shown{
 			{rag.BlockHeading, "Guide", "Guide", 0}, {rag.BlockParagraph, "Hello big world.", "Guide", 0},
@@ -209,6 +212,8 @@ func TestSniff(t *testing.T) {
 		{"a.txt", "<!doctype html><html>", TypeHTML, true}, {"a.txt", "%PDF-1.7\n", TypePDF, true}, {"a", "{\"a\":1}", TypeText, true},
 		{"a.csv", "a,b\n1,2\n", TypeText, true}, {"a.txt", "\x7fELF\x02\x01\x01\x00\x00\x00", "application/x-elf", false},
 		{"a.md", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "image/png", false}, {"a.txt", "\xff\xfeh\x00i\x00", TypeText, true},
+		{"README.md", "<p align=center>Hi</p>\n\n# Title", TypeMarkdown, true}, {"a.txt", "{\\rtf1 hello}", "text/rtf", false},
+		{"a.pdf", "\x00\x01junk before\n%PDF-1.7\n", TypePDF, true}, {"a.txt", "it says %PDF- here", TypeText, true},
 	}
 	for _, test := range tests {
 		got, ok := Sniff(test.name, []byte(test.head))

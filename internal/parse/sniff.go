@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"bytes"
 	"path/filepath"
 	"strings"
 
@@ -20,20 +21,31 @@ const (
 func Sniff(name string, head []byte) (string, bool) {
 	found := mimetype.Detect(head)
 	switch {
-	case found.Is(TypePDF):
-		return TypePDF, true
-	case found.Is(TypeHTML):
+	case found.Is(TypePDF) && (bytes.HasPrefix(bytes.TrimSpace(head), []byte("%PDF-")) || bytes.IndexByte(head, 0) >= 0 || !looksLikeUTF8(head)):
+		return TypePDF, true // and not a text that writes about PDF
+	case found.Is(TypeHTML) && byName(name) != TypeMarkdown: // Markdown may begin with a piece of HTML
 		return TypeHTML, true
 	}
-	for kind := found; kind != nil; kind = kind.Parent() {
-		if kind.Is(TypeText) {
-			return textKind(name), true
-		}
+	if isText(found) || found.Is(TypePDF) {
+		return byName(name), true
 	}
 	return strings.TrimSpace(strings.Split(found.String(), ";")[0]), false
 }
 
-func textKind(name string) string {
+// isText reports whether a type is text that a person would read as it is.
+func isText(found *mimetype.MIME) bool {
+	for kind := found; kind != nil; kind = kind.Parent() {
+		switch {
+		case kind.Is("text/rtf"), kind.Is("application/warc"), strings.HasPrefix(kind.String(), "image/"):
+			return false
+		case kind.Is(TypeText):
+			return true
+		}
+	}
+	return false
+}
+
+func byName(name string) string {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".md", ".markdown":
 		return TypeMarkdown

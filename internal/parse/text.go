@@ -11,8 +11,7 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// textFormat reads plain text: paragraphs are what empty lines separate. Text that is no UTF-8 is read as its byte
-// order mark says, else as Windows-1252.
+// textFormat reads plain text: paragraphs are what empty lines separate.
 type textFormat struct{}
 
 // Parse reads plain text.
@@ -25,13 +24,17 @@ func (textFormat) Parse(ctx context.Context, original io.ReadSeeker, _ int64) (r
 	if err != nil {
 		return rag.Parsed{}, err
 	}
-	var b builder
+	return plainText(text).parsed(""), nil
+}
+
+func plainText(text string) *builder {
+	b := &builder{}
 	var paragraph []string
 	flush := func() {
 		b.add(rag.BlockParagraph, strings.Join(paragraph, "\n"))
 		paragraph = paragraph[:0]
 	}
-	for line := range strings.SplitSeq(clean(text), "\n") {
+	for line := range strings.SplitSeq(newlines(text), "\n") {
 		if strings.TrimSpace(line) == "" {
 			flush()
 			continue
@@ -39,18 +42,43 @@ func (textFormat) Parse(ctx context.Context, original io.ReadSeeker, _ int64) (r
 		paragraph = append(paragraph, strings.TrimRight(line, " \t"))
 	}
 	flush()
-	return b.parsed(""), nil
+	return b
 }
 
-// decode turns bytes into UTF-8.
+func newlines(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+}
+
+// decode turns bytes into UTF-8 without a byte order mark. A byte order mark says how they are written; else they are
+// UTF-8 where that fits, even if some bytes are damaged; else what an HTML page says of itself, or Windows-1252.
 func decode(raw []byte, mediaType string) (string, error) {
-	if utf8.Valid(raw) {
-		return string(raw), nil
+	encoding, name, certain := charset.DetermineEncoding(raw, "")
+	if name == "utf-8" || !certain && name != "iso-2022-jp" && looksLikeUTF8(raw) {
+		return strings.TrimPrefix(string(raw), "\uFEFF"), nil
 	}
-	encoding, _, _ := charset.DetermineEncoding(raw, mediaType)
 	decoded, err := encoding.NewDecoder().Bytes(raw)
 	if err != nil {
 		return "", unreadable(mediaType, err)
 	}
-	return string(decoded), nil
+	return strings.TrimPrefix(string(decoded), "\uFEFF"), nil
+}
+
+// looksLikeUTF8 reports whether all bytes are UTF-8, or at least ten characters beyond ASCII are for each byte that is
+// not. In other encodings such characters come about by chance only, and seldom.
+func looksLikeUTF8(raw []byte) bool {
+	if utf8.Valid(raw) {
+		return true
+	}
+	good, bad := 0, 0
+	for i := 0; i < len(raw); {
+		r, size := utf8.DecodeRune(raw[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			bad++
+		case size > 1:
+			good++
+		}
+		i += size
+	}
+	return good >= 10*bad
 }
