@@ -108,6 +108,7 @@ func TestSplit(t *testing.T) {
 		{"no overlap across sections", parsed(para("Aa bb.", "A"), para("Cc dd.", "B")), rag.Chunking{MaxTokens: 6, Overlap: 3}, []string{"Aa bb.", "Cc dd."}},
 		{"an abbreviation ends no sentence", parsed(para("See Dr. Who now. Go out.")), rag.Chunking{MaxTokens: 5}, []string{"See Dr. Who now.", "Go out."}},
 		{"a big sentence is cut between tokens", parsed(para("a b c d e f g")), rag.Chunking{MaxTokens: 3}, []string{"a b c", "d e f", "g"}},
+		{"words stay whole where they can", parsed(para("one seventeen eighteen nineteen")), rag.Chunking{MaxTokens: 5}, []string{"one seventeen", "eighteen nineteen"}},
 		{"a big word is cut", parsed(para("abcdefghijkl")), rag.Chunking{MaxTokens: 2}, []string{"abcdefgh", "ijkl"}},
 		{"lines of code stay whole", parsed(rag.Block{Kind: rag.BlockCode, Text: "a b. c\nd e. f\ng"}), rag.Chunking{MaxTokens: 4}, []string{"a b. c", "d e. f\ng"}},
 		{"many scripts", parsed(para("κίτε κίτε. 鳶鳶鳶。 🪁🪁 end.")), rag.Chunking{MaxTokens: 3}, nil},
@@ -122,6 +123,47 @@ func TestSplit(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// bytewise is a tokenizer double that cuts characters in pieces, as some real ones do.
+type bytewise struct{}
+
+func (bytewise) Offsets(text string) ([][2]int, error) {
+	out := make([][2]int, len(text))
+	for i := range text {
+		for j := i; j < len(text) && (j == i || !utf8.RuneStart(text[j])); j++ {
+			out[j] = [2]int{i, j + 1} // all pieces of a character begin where it does
+		}
+	}
+	return out, nil
+}
+
+func TestSplitKeepsCharactersWhole(t *testing.T) {
+	p := parsed(para("鳶鳶鳶a🪁κίτε"))
+	for most := 1; most < 8; most++ {
+		chunks, err := Split(p, rag.Chunking{MaxTokens: most}, bytewise{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		joined := ""
+		for _, c := range chunks {
+			joined += c.Text
+			if c.Tokens > most && utf8.RuneCountInString(c.Text) > 1 {
+				t.Errorf("at most %d tokens: %q has %d", most, c.Text, c.Tokens)
+			}
+		}
+		if joined != p.Text {
+			t.Errorf("at most %d tokens: %q", most, joined)
+		}
+	}
+}
+
+func TestSplitTakesLinearTime(t *testing.T) {
+	long := strings.Repeat("word ", 400_000) // 2 MB in one sentence; quadratic would take minutes
+	chunks, err := Split(parsed(para(long)), rag.Chunking{MaxTokens: 256, Overlap: 32}, pieces4{})
+	if err != nil || len(chunks) < 400_000/256 {
+		t.Errorf("%d chunks, %v", len(chunks), err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/sentences"
 
@@ -125,7 +126,7 @@ func (s *splitter) pieces(b block) []piece {
 	for _, end := range ends {
 		to := b.start + end
 		for s.tokens(from, to) > s.most {
-			cut := s.starts[sort.SearchInts(s.starts, from)+s.most]
+			cut := s.cut(from)
 			out = append(out, piece{start: from, end: cut})
 			from = cut
 		}
@@ -135,6 +136,30 @@ func (s *splitter) pieces(b block) []piece {
 		from = to
 	}
 	return out
+}
+
+// cut gives where a text that begins at from has to end to fit: at a blank in the second half of what would fit, else
+// between two tokens. Some tokenizers cut characters in pieces; a character stays whole even if it alone is too big.
+func (s *splitter) cut(from int) int {
+	next := sort.SearchInts(s.starts, from) + s.most
+	cut, half := s.starts[next], s.starts[next-s.most/2]
+	if at := strings.LastIndexAny(s.text[half:cut], blanks); at >= 0 {
+		return half + at + 1
+	}
+	cut = runeStart(s.text, cut)
+	if cut <= from {
+		_, size := utf8.DecodeRuneInString(s.text[from:])
+		cut = from + size
+	}
+	return cut
+}
+
+// runeStart gives the place at or before at where a character begins.
+func runeStart(text string, at int) int {
+	for at > 0 && at < len(text) && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	return at
 }
 
 // emit makes the chunk [from, to), less the blanks around it. One that is over the budget when it is tokenised alone,
@@ -151,7 +176,7 @@ func (s *splitter) emit(sec section, from, to int) error {
 		return fmt.Errorf("count tokens: %w", err)
 	}
 	if cut := 0; len(offsets) > s.most {
-		if cut = offsets[s.most][0]; cut > 0 && cut < len(text) {
+		if cut = runeStart(text, offsets[s.most][0]); cut > 0 && cut < len(text) {
 			if err := s.emit(sec, from, from+cut); err != nil {
 				return err
 			}
