@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,6 +27,7 @@ const (
 
 // layOut joins printed lines into paragraphs and headings.
 func layOut(b *builder, lines []pdfLine) {
+	lines = withoutPageNumbers(lines)
 	body := bodySize(lines)
 	groups := paragraphs(lines, pitch(lines, body))
 	levels := headingLevels(groups, body)
@@ -50,6 +52,31 @@ func layOut(b *builder, lines []pdfLine) {
 		}
 	}
 	flush()
+}
+
+// numberedPages is on how many pages a number at the top or bottom must keep step with the pages to be their number.
+const numberedPages = 3
+
+// withoutPageNumbers leaves out the numbers printed on the pages, where they stand on a line of their own.
+func withoutPageNumbers(lines []pdfLine) []pdfLine {
+	steps := map[int]int{}      // how many lines have a number that is so much above their page's place in the file
+	candidates := map[int]int{} // the same by line
+	for i, line := range lines {
+		first, last := i == 0 || lines[i-1].page != line.page, i == len(lines)-1 || lines[i+1].page != line.page
+		number, err := strconv.Atoi(strings.Trim(line.text, "-–— "))
+		if err != nil || !first && !last {
+			continue
+		}
+		steps[number-line.page]++
+		candidates[i] = number - line.page
+	}
+	kept := make([]pdfLine, 0, len(lines))
+	for i, line := range lines {
+		if step, ok := candidates[i]; !ok || steps[step] < numberedPages {
+			kept = append(kept, line)
+		}
+	}
+	return kept
 }
 
 // bodySize gives the size that most of the text is printed in, or 0.

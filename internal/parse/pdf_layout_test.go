@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,6 +81,8 @@ func TestLayOut(t *testing.T) {
 			{rag.BlockHeading, "Use", "Guide > Use", 1}, {rag.BlockParagraph, wide + " " + wide + " " + wide, "Guide > Use", 1}}},
 		{"a table of contents has no headings", leaders, para(1, "Setup . . . . . 3", wide+" "+wide+" "+wide)},
 		{"big print everywhere says nothing", poster, para(1, wide, poster[1].text, "small", poster[3].text)},
+		{"page numbers", slices.Concat(printed(1, "7"), printed(2, "1", wide), printed(3, wide, "- 2 -"), printed(4, "3", "4", wide)),
+			append(para(1, "7"), append(para(2, wide), append(para(3, wide), para(4, "4 "+wide)...)...)...)},
 		{"lines without places", plain(wide, "go on", "ends.", wide), para(1, wide+" go on ends.", wide)},
 	}
 	for _, test := range tests {
