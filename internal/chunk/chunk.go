@@ -107,12 +107,16 @@ func (c *cursor) runeAt(bytes int) int {
 	return c.rune
 }
 
-// prefixRunes bounds what EmbeddingText puts before a chunk: about 60 tokens, so that with 256 for the text the whole
-// stays far below an encoder's 512. What is too long for an encoder it cuts off at the end.
-const prefixRunes = 240
+const (
+	// prefixRunes bounds what EmbeddingText puts before a chunk: about 60 tokens of English.
+	prefixRunes = 240
+	// readTokens is what a BERT-like encoder reads, less its two special tokens. It cuts off the end of what is longer.
+	readTokens = 510
+)
 
 // EmbeddingText is what is embedded for a chunk: the document's title, the heading path, and the text, so that a chunk
-// is found by what it is about even where its own words don't say it.
+// is found by what it is about even where its own words don't say it. The prefix has at most a character for each token
+// that the text leaves free, so that it never pushes the text's end out of what the encoder reads.
 func EmbeddingText(title string, c rag.Chunk) string {
 	headings := c.Headings
 	if len(headings) > 0 && headings[0] == title {
@@ -125,8 +129,11 @@ func EmbeddingText(title string, c rag.Chunk) string {
 	if prefix == "" {
 		return c.Text
 	}
-	if utf8.RuneCountInString(prefix) > prefixRunes {
-		prefix = string([]rune(prefix)[:prefixRunes])
+	if most := max(0, min(prefixRunes, readTokens-c.Tokens)); utf8.RuneCountInString(prefix) > most {
+		prefix = string([]rune(prefix)[:most])
+	}
+	if prefix == "" {
+		return c.Text
 	}
 	return prefix + "\n" + c.Text
 }

@@ -198,6 +198,11 @@ func TestEmbeddingText(t *testing.T) {
 		{"", []string{"Setup", "Linux"}, "Setup > Linux\ntext"},
 		{strings.Repeat("κ", 500), nil, strings.Repeat("κ", prefixRunes) + "\ntext"},
 	}
+	for tokens, want := range map[int]string{256: "Guide\ntext", 507: "Gui\ntext", 510: "text", 600: "text"} {
+		if got := EmbeddingText("Guide", rag.Chunk{Text: "text", Tokens: tokens}); got != want {
+			t.Errorf("%d tokens: got %q", tokens, got)
+		}
+	}
 	for _, test := range tests {
 		if got := EmbeddingText(test.title, rag.Chunk{Text: "text", Headings: test.headings}); got != test.want {
 			t.Errorf("%q %v: got %q", test.title, test.headings, got)
