@@ -20,6 +20,7 @@ import (
 	"github.com/redkite/redkite/internal/milvus"
 	"github.com/redkite/redkite/internal/model"
 	"github.com/redkite/redkite/internal/parse"
+	"github.com/redkite/redkite/internal/rag"
 	"github.com/redkite/redkite/internal/retrieve"
 )
 
@@ -38,6 +39,7 @@ type App struct {
 	server   *httpapi.Server
 	catalog  *catalog.Catalog
 	worker   *ingest.Worker
+	flusher  *flusher
 	closers  []closer // in the order of opening
 }
 
@@ -120,8 +122,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.opened("parsers", func(context.Context) error { return parsers.Close() })
 
 	index := index{vectors}
+	a.flusher = &flusher{index: index, log: o.Log.With("component", "flush"), dirty: map[rag.CollectionID]rag.Collection{}}
 	a.worker = &ingest.Worker{
-		Ledger: a.catalog, Removals: a.catalog, Index: index, Removal: index, Blobs: blobs, Parser: parsers,
+		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Removal: index, Blobs: blobs, Parser: parsers,
 		Encoder: encoders.passages, Timeout: s.ParseTimeout, Log: o.Log.With("component", "ingest"),
 	}
 	documents := documents{a.catalog}
@@ -176,6 +179,9 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	run("http", func(ctx context.Context) error { return a.server.Serve(ctx, a.listener) })
+	if s.MilvusAddress == "" {
+		run("flush", a.flusher.run)
+	}
 	if s.Role != "api" {
 		run("worker", func(ctx context.Context) error { return a.catalog.Run(ctx, a.worker.Handle, s.IngestWorkers) })
 	}

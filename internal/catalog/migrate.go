@@ -37,6 +37,7 @@ func (c *Catalog) Migrate(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("migrate queue: %w", err)
 		}
+		//lint:ignore SA1019 the migrations must be one transaction with ours, and those for SQLite can be
 		if _, err := queue.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
 			return fmt.Errorf("migrate queue: %w", err)
 		}

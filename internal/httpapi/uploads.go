@@ -284,13 +284,13 @@ func (s *Server) decode(raw []byte, into any) error {
 	schema := s.schemas.Schema(reflect.TypeOf(into).Elem(), true, "")
 	result := &huma.ValidateResult{}
 	huma.Validate(s.schemas, schema, huma.NewPathBuffer([]byte("body"), 4), huma.ModeWriteToServer, loose, result)
-	for _, err := range result.Errors {
+	if len(result.Errors) > 0 {
 		var detail huma.ErrorDetailer
-		if errors.As(err, &detail) {
+		if errors.As(result.Errors[0], &detail) {
 			d := detail.ErrorDetail()
 			return rag.Invalid(pointer(d.Location), "%s at %s", d.Message, pointer(d.Location))
 		}
-		return rag.Invalid("", "%v", err)
+		return rag.Invalid("", "%v", result.Errors[0])
 	}
 	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
 		return rag.Invalid("", "the body can't be read: %v", err)

@@ -66,9 +66,11 @@ func refused(method string, reply any) error {
 		}
 		s = answer.GetStatus()
 	}
+	//lint:ignore SA1019 older servers set nothing else
 	if s.GetCode() == 0 && s.GetErrorCode() == commonpb.ErrorCode_Success {
 		return nil
 	}
+	//lint:ignore SA1019 older servers set nothing else
 	return &refusal{method: method, code: s.GetCode(), legacy: s.GetErrorCode(), reason: s.GetReason()}
 }
 
