@@ -140,7 +140,7 @@ func (s *Server) humaErrors() {
 			}
 		}
 		if len(details) > 0 {
-			problem.Message = details[0].Detail + " at " + details[0].Pointer
+			problem.Message = strings.TrimSuffix(details[0].Detail+" at "+details[0].Pointer, " at ")
 		}
 		if ctx == nil {
 			return &problemError{problemOf(problem)}
