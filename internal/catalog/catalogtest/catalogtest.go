@@ -57,6 +57,7 @@ type bundle struct {
 	*catalog.Catalog
 	ctx        context.Context
 	open       func() *catalog.Catalog // opens the database once more
+	openWith   func(catalog.QueueConfig) *catalog.Catalog
 	collection rag.Collection
 }
 
@@ -75,9 +76,10 @@ func newBundle(t *testing.T, open Opener) bundle {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	b := bundle{ctx: ctx}
-	b.open = func() *catalog.Catalog {
+	b.open = func() *catalog.Catalog { return b.openWith(quick()) }
+	b.openWith = func(queue catalog.QueueConfig) *catalog.Catalog {
 		t.Helper()
-		c, err := open(ctx, catalog.Config{Queue: quick()})
+		c, err := open(ctx, catalog.Config{Queue: queue})
 		if err != nil {
 			t.Fatalf("open: %v", err)
 		}

@@ -259,7 +259,9 @@ func testCrashes(t *testing.T, b bundle) {
 }
 
 func testTwoProcesses(t *testing.T, b bundle) {
-	other := b.open()
+	patient := quick() // a busy machine must not let leases run out here: every job is to run exactly once
+	patient.Lease, patient.Overdue = time.Minute, time.Minute
+	one, other := b.openWith(patient), b.openWith(patient)
 	x := newIndex()
 	var running, most atomic.Int32
 	seen := make(chan rag.JobID, 1000)
@@ -272,11 +274,11 @@ func testTwoProcesses(t *testing.T, b bundle) {
 			return do(ctx, claim, job)
 		}
 	}
-	b.work(t, b.Catalog, handler(b.Catalog))
+	b.work(t, one, handler(one))
 	b.work(t, other, handler(other))
 	var jobs []rag.JobID
 	for i := range 40 {
-		c := []*catalog.Catalog{b.Catalog, other}[i%2]
+		c := []*catalog.Catalog{one, other}[i%2]
 		a, err := c.PutDocument(b.ctx, b.collection.ID, upload(fmt.Sprint("d", i), "v1"))
 		if err != nil {
 			t.Fatal(err)
