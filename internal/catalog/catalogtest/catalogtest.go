@@ -64,7 +64,7 @@ type bundle struct {
 // quick are queue times for tests.
 func quick() catalog.QueueConfig {
 	return catalog.QueueConfig{
-		Lease: 600 * time.Millisecond, Renew: 150 * time.Millisecond, Watch: 50 * time.Millisecond, Reap: 100 * time.Millisecond,
+		Lease: 1500 * time.Millisecond, Renew: 300 * time.Millisecond, Watch: 50 * time.Millisecond, Reap: 100 * time.Millisecond,
 		Poll: 10 * time.Millisecond, Overdue: 500 * time.Millisecond, SoftStop: 20 * time.Millisecond, HardStop: 5 * time.Second,
 		RetryFirst: 10 * time.Millisecond, RetryMost: 40 * time.Millisecond, WaitMost: 40 * time.Millisecond,
 		MaxFailures: 3, MaxCrashes: 3,
