@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -37,6 +36,9 @@ type Error struct{ api.Problem }
 
 // Error gives what the server said, with the request's id to look for in its log.
 func (e *Error) Error() string {
+	if e.RequestID == "" { // not redkite's own words: a proxy answered
+		return e.Detail
+	}
 	return fmt.Sprintf("%s (%d %s, request %s)", e.Detail, e.Status, e.Code, e.RequestID)
 }
 
@@ -62,10 +64,19 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 			return fmt.Errorf("write request: %w", err)
 		}
 	}
+	return again(ctx, func() error {
+		return c.send(ctx, method, path, "application/json", bytes.NewReader(raw), into)
+	})
+}
+
+// again repeats a request for as long as the server asks for that: 429 or 503 with a time to wait, after which it has
+// taken nothing of the request.
+func again(ctx context.Context, request func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := c.send(ctx, method, path, "application/json", bytes.NewReader(raw), into)
+		err := request()
 		var refused *Error
-		if !errors.As(err, &refused) || refused.RetryAfter == 0 || attempt == attempts {
+		if !errors.As(err, &refused) || refused.RetryAfter <= 0 || attempt == attempts ||
+			refused.Status != http.StatusTooManyRequests && refused.Status != http.StatusServiceUnavailable {
 			return err
 		}
 		select {
@@ -99,11 +110,7 @@ func (c *Client) send(ctx context.Context, method, path, mediaType string, body 
 		return fmt.Errorf("read answer of %s: %w", path, err)
 	}
 	if response.StatusCode >= http.StatusBadRequest {
-		refused := &Error{}
-		if json.Unmarshal(raw, &refused.Problem) != nil || refused.Detail == "" {
-			return fmt.Errorf("%s %s: %s", method, c.base+path, response.Status)
-		}
-		return refused
+		return refusal(method+" "+c.base+path, response, raw)
 	}
 	if into == nil || len(raw) == 0 {
 		return nil
@@ -114,65 +121,82 @@ func (c *Client) send(ctx context.Context, method, path, mediaType string, body 
 	return nil
 }
 
+// refusal reads an answer that is an error; one that is no problem+json comes from something before the server.
+func refusal(request string, response *http.Response, raw []byte) error {
+	refused := &Error{}
+	if json.Unmarshal(raw, &refused.Problem) != nil || refused.Detail == "" {
+		refused.Problem = api.Problem{Detail: request + ": " + response.Status}
+	}
+	refused.Status = response.StatusCode
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && refused.RetryAfter == 0 {
+		refused.RetryAfter = seconds
+	}
+	return refused
+}
+
 // collectionPath is the address of a collection, and of what is below it.
 func collectionPath(name string, below ...string) string {
-	path := "/api/v1/collections/" + url.PathEscape(name)
+	path := "/api/v1/collections/" + escape(name)
 	for _, part := range below {
-		path += "/" + url.PathEscape(part)
+		path += "/" + escape(part)
 	}
 	return path
 }
 
+// escape writes a part of a path. A plus sign is escaped too: servers that read it as a blank would find another name.
+func escape(part string) string { return strings.ReplaceAll(url.PathEscape(part), "+", "%2B") }
+
 // CreateCollection makes a collection.
 func (c *Client) CreateCollection(ctx context.Context, n api.NewCollection) (api.Collection, error) {
 	var out api.Collection
-	return out, c.call(ctx, http.MethodPost, "/api/v1/collections", n, &out)
+	err := c.call(ctx, http.MethodPost, "/api/v1/collections", n, &out)
+	return out, err
 }
 
 // Collection shows a collection and its counts.
 func (c *Client) Collection(ctx context.Context, name string) (api.Collection, error) {
 	var out api.Collection
-	return out, c.call(ctx, http.MethodGet, collectionPath(name), nil, &out)
+	err := c.call(ctx, http.MethodGet, collectionPath(name), nil, &out)
+	return out, err
 }
 
 // DeleteCollection removes a collection and all in it.
 func (c *Client) DeleteCollection(ctx context.Context, name string) (api.Job, error) {
 	var out api.Job
-	return out, c.call(ctx, http.MethodDelete, collectionPath(name), nil, &out)
-}
-
-// UploadDocuments uploads documents as JSON; it does not wait for their jobs.
-func (c *Client) UploadDocuments(ctx context.Context, collection string, documents []api.NewDocument) (api.Uploaded, error) {
-	var out api.Uploaded
-	return out, c.call(ctx, http.MethodPost, collectionPath(collection, "documents"), api.NewDocuments{Documents: documents}, &out)
-}
-
-// UploadFile creates or replaces a document from a file, which is streamed; it does not wait for the job.
-func (c *Client) UploadFile(ctx context.Context, collection, id, filename string, content io.Reader) (api.Uploaded, error) {
-	read, write := io.Pipe()
-	form := multipart.NewWriter(write)
-	go func() {
-		part, err := form.CreateFormFile("file", filename)
-		if err == nil {
-			_, err = io.Copy(part, content)
-		}
-		write.CloseWithError(errors.Join(err, form.Close()))
-	}()
-	defer read.Close()
-	var out api.Uploaded
-	return out, c.send(ctx, http.MethodPut, collectionPath(collection, "documents", id), form.FormDataContentType(), read, &out)
+	err := c.call(ctx, http.MethodDelete, collectionPath(name), nil, &out)
+	return out, err
 }
 
 // Document shows a document.
 func (c *Client) Document(ctx context.Context, collection, id string) (api.Document, error) {
 	var out api.Document
-	return out, c.call(ctx, http.MethodGet, collectionPath(collection, "documents", id), nil, &out)
+	err := c.call(ctx, http.MethodGet, collectionPath(collection, "documents", id), nil, &out)
+	return out, err
+}
+
+// Documents lists a page of documents, those in one state or, with an empty one, all; after is the page before's Next.
+func (c *Client) Documents(ctx context.Context, collection string, status rag.Status, after string) (api.Documents, error) {
+	query := url.Values{}
+	if status != "" {
+		query.Set("status", string(status))
+	}
+	if after != "" {
+		query.Set("after", after)
+	}
+	path := collectionPath(collection, "documents")
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	var out api.Documents
+	err := c.call(ctx, http.MethodGet, path, nil, &out)
+	return out, err
 }
 
 // DeleteDocument removes a document; search stops returning it at once.
 func (c *Client) DeleteDocument(ctx context.Context, collection, id string) (api.Job, error) {
 	var out api.Job
-	return out, c.call(ctx, http.MethodDelete, collectionPath(collection, "documents", id), nil, &out)
+	err := c.call(ctx, http.MethodDelete, collectionPath(collection, "documents", id), nil, &out)
+	return out, err
 }
 
 // Job shows a job; with a wait, when it is over or the time is.
@@ -182,19 +206,36 @@ func (c *Client) Job(ctx context.Context, id rag.JobID, wait time.Duration) (api
 		path += "?wait=" + wait.String()
 	}
 	var out api.Job
-	return out, c.call(ctx, http.MethodGet, path, nil, &out)
+	err := c.call(ctx, http.MethodGet, path, nil, &out)
+	return out, err
 }
 
 // Search finds passages.
 func (c *Client) Search(ctx context.Context, collection string, q api.Search) (api.SearchResult, error) {
 	var out api.SearchResult
-	return out, c.call(ctx, http.MethodPost, collectionPath(collection, "search"), q, &out)
+	err := c.call(ctx, http.MethodPost, collectionPath(collection, "search"), q, &out)
+	return out, err
 }
 
 // Context finds passages and packs them for a prompt.
 func (c *Client) Context(ctx context.Context, collection string, q api.ContextRequest) (api.Context, error) {
 	var out api.Context
-	return out, c.call(ctx, http.MethodPost, collectionPath(collection, "context"), q, &out)
+	err := c.call(ctx, http.MethodPost, collectionPath(collection, "context"), q, &out)
+	return out, err
+}
+
+// Models lists the models that a collection may name.
+func (c *Client) Models(ctx context.Context) (api.Models, error) {
+	var out api.Models
+	err := c.call(ctx, http.MethodGet, "/api/v1/models", nil, &out)
+	return out, err
+}
+
+// Version says what serves.
+func (c *Client) Version(ctx context.Context) (api.Version, error) {
+	var out api.Version
+	err := c.call(ctx, http.MethodGet, "/version", nil, &out)
+	return out, err
 }
 
 // Ready reports why the server is not ready, or nil.
