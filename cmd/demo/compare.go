@@ -11,7 +11,8 @@ import (
 
 const (
 	shownHits  = 5
-	columnWide = 52
+	placeWide  = 34
+	columnWide = placeWide + 7 // two of them, and the rank, fit into 100 columns
 )
 
 // compare asks once without and once with the cross-encoder and prints both orders side by side.
@@ -26,7 +27,7 @@ func compare(ctx context.Context, c *client.Client, question string) error {
 		return err
 	}
 	fmt.Printf("\n%s\n", question)
-	fmt.Printf("    %-*s  %s\n", columnWide, "bi-encoder's order (cosine)", "reranked order (logit, place before)")
+	fmt.Printf("    %-*s  %s\n", columnWide, "bi-encoder's order (cosine)", "blended order (blend, logit, place on the left)")
 	for i := range max(len(dense.Hits), len(reranked.Hits)) {
 		var left, right string
 		if i < len(dense.Hits) {
@@ -35,10 +36,7 @@ func compare(ctx context.Context, c *client.Client, question string) error {
 		}
 		if i < len(reranked.Hits) {
 			h := reranked.Hits[i]
-			right = fmt.Sprintf("     -  %s", place(h))
-			if h.Scores.RerankLogit != nil {
-				right = fmt.Sprintf("%6.2f  %s (was %d)", *h.Scores.RerankLogit, place(h), h.DenseRank)
-			}
+			right = fmt.Sprintf("%s %s  %2d  %s", score(5, h.Scores.Blend), score(6, h.Scores.RerankLogit), h.DenseRank, place(h))
 		}
 		fmt.Printf("%2d. %-*s  %s\n", i+1, columnWide, left, right)
 	}
@@ -51,6 +49,14 @@ func compare(ctx context.Context, c *client.Client, question string) error {
 	return nil
 }
 
+// score writes a score that may not have been computed.
+func score(wide int, value *float64) string {
+	if value == nil {
+		return fmt.Sprintf("%*s", wide, "-")
+	}
+	return fmt.Sprintf("%*.2f", wide, *value)
+}
+
 // place names a hit: its document, page and innermost section, short enough for its column.
 func place(h api.Hit) string {
 	name := h.DocumentID
@@ -60,8 +66,8 @@ func place(h api.Hit) string {
 	if len(h.Headings) > 0 {
 		name += ": " + h.Headings[len(h.Headings)-1]
 	}
-	if runes := []rune(name); len(runes) > columnWide-9 {
-		return string(runes[:columnWide-12]) + "..."
+	if runes := []rune(name); len(runes) > placeWide {
+		return string(runes[:placeWide-3]) + "..."
 	}
 	return name
 }
@@ -75,8 +81,8 @@ func showContext(ctx context.Context, c *client.Client, question string) error {
 	fmt.Printf("\nReady for a prompt, %d sources in %d tokens; it begins:\n", len(packed.Sources), packed.Tokens)
 	lines := strings.Split(packed.Text, "\n")
 	for _, line := range lines[:min(8, len(lines))] {
-		if runes := []rune(line); len(runes) > 110 {
-			line = string(runes[:107]) + "..."
+		if runes := []rune(line); len(runes) > 96 {
+			line = string(runes[:93]) + "..."
 		}
 		fmt.Println("  |", line)
 	}

@@ -6,9 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"net/http"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -59,112 +58,54 @@ func run(ctx context.Context) (err error) {
 	if err := ingest(ctx, server.client, docs); err != nil {
 		return err
 	}
-	questions := questions()
-	for _, q := range questions {
-		if err := compare(ctx, server.client, q); err != nil {
-			return err
-		}
-	}
-	if err := showContext(ctx, server.client, questions[0]); err != nil {
+	if err := ask(ctx, server.client, questions()); err != nil {
 		return err
 	}
 	if os.Getenv("KEEP") == "" {
 		fmt.Println("\nThat was it; the server stops. Go on with 'make run' and open http://127.0.0.1:8080/docs,")
-		fmt.Println("or run 'make demo KEEP=1' to keep this one, 'make demo DOCS=folder' for your own documents.")
+		fmt.Println("or run 'make demo KEEP=1' to keep this one, 'make demo DOCS=folder' for your own documents,")
+		fmt.Println("with QUESTIONS='one?|another?' for your own questions.")
 		return nil
 	}
-	fmt.Printf("\nThe server goes on at %s; its API is at %s/docs. Ctrl-C ends it.\n", server.base, server.base)
-	<-ctx.Done()
-	return nil
+	fmt.Printf("\nThe server goes on at %s; its API is at %s/docs. Ask it:\n", server.base, server.base)
+	fmt.Printf("  bin/redkite search 'your question' -c %s --server %s\n", collection, server.base)
+	fmt.Println("Ctrl-C ends it and removes its data.")
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-server.ended:
+		server.ended <- err // for stop
+		return errors.New("redkite ended by itself")
+	}
 }
 
-// questions are asked of the sample; QUESTIONS, separated by |, replaces them.
+// ask shows both orders for every question, and the context of the first.
+func ask(ctx context.Context, c *client.Client, questions []string) error {
+	if len(questions) == 0 {
+		fmt.Println("\nTo ask them something: make demo DOCS=folder QUESTIONS='one?|another?'")
+		return nil
+	}
+	for _, q := range questions {
+		if err := compare(ctx, c, q); err != nil {
+			return err
+		}
+	}
+	return showContext(ctx, c, questions[0])
+}
+
+// questions are asked of the sample; QUESTIONS, separated by |, replaces them. There are none for the user's own files.
 func questions() []string {
 	if own := os.Getenv("QUESTIONS"); own != "" {
-		return strings.Split(own, "|")
+		return strings.FieldsFunc(own, func(r rune) bool { return r == '|' })
+	}
+	if os.Getenv("DOCS") != "" {
+		return nil
 	}
 	return []string{
 		"What happens to an upload when the worker is killed?",
 		"How can I use my own Milvus server instead of the embedded one?",
 		"Why is the cross-encoder's score blended with the bi-encoder's?",
 	}
-}
-
-// server is the redkite that the demo runs.
-type server struct {
-	command *exec.Cmd
-	base    string
-	log     string
-	client  *client.Client
-}
-
-// startTimeout is how long the server may take until it is ready.
-const startTimeout = 2 * time.Minute
-
-// start runs the redkite that lies beside this program.
-func start(ctx context.Context, data string) (*server, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	s := &server{base: "http://" + address, log: data + ".log", client: client.New("http://"+address, "")}
-	output, err := os.Create(s.log)
-	if err != nil {
-		return nil, err
-	}
-	defer output.Close()
-	s.command = exec.Command(filepath.Join(filepath.Dir(self), "redkite"), "serve", "--data", data, "--address", address)
-	s.command.Stdout, s.command.Stderr = output, output
-	if err := s.command.Start(); err != nil {
-		return nil, fmt.Errorf("start redkite: %w", err)
-	}
-	began := time.Now()
-	fmt.Printf("Starting redkite with an empty data folder on %s\n", s.base)
-	for time.Since(began) < startTimeout && ctx.Err() == nil {
-		if s.client.Ready(ctx) == nil {
-			fmt.Printf("Ready after %.1f s.\n", time.Since(began).Seconds())
-			return s, nil
-		}
-		if syscall.Kill(s.command.Process.Pid, 0) != nil {
-			break
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	return nil, errors.Join(fmt.Errorf("redkite did not get ready; its log ends:\n%s", s.tail()), s.stop())
-}
-
-// stop ends the server as an operator would.
-func (s *server) stop() error {
-	_ = s.command.Process.Signal(syscall.SIGTERM)
-	ended := make(chan error, 1)
-	go func() { ended <- s.command.Wait() }()
-	select {
-	case err := <-ended:
-		if err != nil {
-			return fmt.Errorf("redkite ended: %w; its log ends:\n%s", err, s.tail())
-		}
-		return nil
-	case <-time.After(time.Minute):
-		return errors.Join(errors.New("redkite did not stop within a minute"), s.command.Process.Kill())
-	}
-}
-
-// tail gives the last lines of the server's log.
-func (s *server) tail() string {
-	raw, err := os.ReadFile(s.log)
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
-	return strings.Join(lines[max(0, len(lines)-15):], "\n")
 }
 
 // ingest uploads every file below docs, then waits until all are searchable.
@@ -189,12 +130,16 @@ func ingest(ctx context.Context, c *client.Client, docs string) error {
 		}
 		defer file.Close()
 		uploaded, err := c.UploadFile(ctx, collection, filepath.ToSlash(id), entry.Name(), file)
-		if errors.Is(err, rag.ErrInvalid) || len(uploaded.Documents) == 0 {
-			fmt.Printf("  refused     %s: %v\n", id, err)
+		var refused *client.Error
+		if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
+			fmt.Printf("  %-10s  %s: %s\n", "refused", id, refused.Detail)
 			return nil
 		}
+		if err != nil || len(uploaded.Documents) == 0 {
+			return fmt.Errorf("upload %s: %w", id, errors.Join(err, ctx.Err()))
+		}
 		jobs[id], order = uploaded.Documents[0].JobID, append(order, id)
-		return err
+		return nil
 	})
 	if err != nil {
 		return err

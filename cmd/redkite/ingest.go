@@ -54,6 +54,9 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	if len(sources) == 0 {
 		return fmt.Errorf("no files found in %s", strings.Join(c.Paths, ", "))
 	}
+	if err := distinct(sources); err != nil {
+		return err
+	}
 	server := c.client()
 	if _, err := server.Collection(ctx, c.Collection); errors.Is(err, rag.ErrNotFound) {
 		_, err = server.CreateCollection(ctx, api.NewCollection{Name: c.Collection})
@@ -126,6 +129,18 @@ func (c ingestCommand) sources() ([]source, error) {
 		}
 	}
 	return out, nil
+}
+
+// distinct refuses two files with one id: the second would replace the first.
+func distinct(sources []source) error {
+	paths := make(map[string]string, len(sources))
+	for _, s := range sources {
+		if first, taken := paths[s.id]; taken && filepath.Clean(first) != filepath.Clean(s.path) {
+			return fmt.Errorf("%s and %s would both become document %q and replace each other; ingest the folder above them, or each into its own collection", first, s.path, s.id)
+		}
+		paths[s.id] = s.path
+	}
+	return nil
 }
 
 // ingestRun is one run in progress.

@@ -36,7 +36,7 @@ func newProgress(o output, total int, unit string) *progress {
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// add counts n more done; what is the last of them.
+// add counts n more done; what is the last of them, or empty.
 func (p *progress) add(n int, what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -46,7 +46,10 @@ func (p *progress) add(n int, what string) {
 		_ = p.bar.Add(n)
 	case !p.o.json && (time.Since(p.lastLine) > linePause || p.done == p.total):
 		p.lastLine = time.Now()
-		fmt.Fprintf(p.o.err, "%d of %d %s, last %s\n", p.done, p.total, p.unit, what)
+		if what != "" {
+			what = ", last " + what
+		}
+		fmt.Fprintf(p.o.err, "%d of %d %s%s\n", p.done, p.total, p.unit, what)
 	}
 }
 

@@ -29,6 +29,17 @@ func (q query) request() api.Search {
 	}
 }
 
+// Validate is called by kong: what can't be sent is refused before the server is asked.
+func (q query) Validate() error {
+	if q.Filter != "" && !json.Valid([]byte(q.Filter)) {
+		return fmt.Errorf(`--filter is not valid JSON; write for example '{"type":"eq","key":"lang","value":"en"}'`)
+	}
+	if q.Deadline != 0 && q.Deadline < time.Millisecond {
+		return fmt.Errorf("--deadline is at least 1ms, not %v", q.Deadline)
+	}
+	return nil
+}
+
 // searchCommand searches a collection.
 type searchCommand struct {
 	query      `embed:""`

@@ -89,7 +89,7 @@ func TestRefusals(t *testing.T) {
 		{"not found", func(w http.ResponseWriter, _ *http.Request) { problem(w, 404, "no such collection", 0) }, rag.ErrNotFound, "no such collection (404 a_code, request R1)"},
 		{"conflict", func(w http.ResponseWriter, _ *http.Request) { problem(w, 409, "there is one", 0) }, rag.ErrConflict, "there is one (409 a_code, request R1)"},
 		{"invalid", func(w http.ResponseWriter, _ *http.Request) { problem(w, 400, "bad filter", 0) }, rag.ErrInvalid, "bad filter (400 a_code, request R1)"},
-		{"a proxy's page", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 502) }, nil, "502 Bad Gateway"},
+		{"a proxy's page", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) }, nil, "502 Bad Gateway"},
 		{"an answer that is cut", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"name":`) }, nil, "read answer of /api/v1/collections/c"},
 	}
 	for _, test := range tests {
