@@ -60,9 +60,9 @@ func Run(ctx context.Context, o Options) error {
 
 // New opens every part and listens, but serves nothing yet. It is one straight line on purpose: the order of opening,
 // which is the order of closing backwards, is what a reader looks for here. On an error what was opened is closed.
-func New(ctx context.Context, o Options) (a *App, err error) {
+func New(ctx context.Context, o Options) (_ *App, err error) {
 	s := o.Settings
-	a = &App{options: o, log: o.Log}
+	a := &App{options: o, log: o.Log} // no result: "return nil, err" would take it from the function below
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close(context.WithoutCancel(ctx)))

@@ -134,6 +134,7 @@ func New(deps Deps, options Options) (*Server, error) {
 		deps: deps, options: options, log: deps.Log.With("component", "http"),
 		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
 	}
+	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, s.log)
 	if err := s.engine.SetTrustedProxies(nil); err != nil {
 		return nil, fmt.Errorf("set trusted proxies: %w", err)
