@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -104,7 +105,11 @@ func TestEncodersMatchThePythonReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer runtime.Close()
+	t.Cleanup(func() { // after the sessions' own, which are registered later
+		if err := runtime.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	lanes := encode.NewLanes(1)
 	open := func(name string) (*onnx.Session, *tokenizer.Tokenizer) {
 		dir := filepath.Join(root, "models", name)
@@ -116,7 +121,11 @@ func TestEncodersMatchThePythonReference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { session.Close(); tokens.Close() })
+		t.Cleanup(func() {
+			if err := errors.Join(session.Close(), tokens.Close()); err != nil {
+				t.Error(err)
+			}
+		})
 		return session, tokens
 	}
 	t.Run("bi-encoder", func(t *testing.T) {
