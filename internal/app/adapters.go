@@ -3,14 +3,23 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/redkite/redkite/internal/answer"
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/catalog"
+	"github.com/redkite/redkite/internal/config"
 	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/milvus"
 	"github.com/redkite/redkite/internal/rag"
 )
+
+// newVectors makes the client of the Milvus at address.
+func newVectors(s config.Settings, address func() string, log *slog.Logger) *milvus.Client {
+	return milvus.New(milvus.Config{
+		Address: address, User: s.MilvusUser, Password: s.MilvusPassword, TLS: s.MilvusTLS, Database: s.MilvusDatabase, Timeout: s.MilvusTimeout,
+	}, log)
+}
 
 // index lets ingest and retrieve see Milvus by collection.
 type index struct{ milvus *milvus.Client }

@@ -113,9 +113,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		a.opened("embedded milvus", lite.Stop)
 		address = lite.Address
 	}
-	vectors := milvus.New(milvus.Config{
-		Address: address, User: s.MilvusUser, Password: s.MilvusPassword, TLS: s.MilvusTLS, Database: s.MilvusDatabase, Timeout: s.MilvusTimeout,
-	}, o.Log)
+	vectors := newVectors(s, address, o.Log)
 	a.opened("milvus client", func(context.Context) error { return vectors.Close() })
 
 	parsers := parse.New(parse.Options{CacheDir: where.pdfCache})
@@ -125,7 +123,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.flusher = &flusher{index: index, log: o.Log.With("component", "flush"), dirty: map[rag.CollectionID]rag.Collection{}}
 	a.worker = &ingest.Worker{
 		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Removal: index, Blobs: blobs, Parser: parsers,
-		Encoder: encoders.passages, Timeout: s.ParseTimeout, Log: o.Log.With("component", "ingest"),
+		Encoder: encoders.passages, Timeout: s.ParseTimeout,
 	}
 	documents := documents{a.catalog}
 	a.server, err = httpapi.New(httpapi.Deps{
@@ -139,7 +137,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		},
 		Checks: a.checks(vectors, encoders), Log: o.Log,
 	}, httpapi.Options{
-		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey, MaxUploadBytes: s.MaxUploadBytes,
+		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey,
 		MaxSearches: s.MaxSearches, SearchDeadline: s.SearchDeadline, DrainTimeout: s.ShutdownTimeout,
 	})
 	if err != nil {

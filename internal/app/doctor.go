@@ -175,9 +175,7 @@ func checkMilvus(ctx context.Context, s config.Settings, log *slog.Logger) (stri
 		defer lite.Stop(context.WithoutCancel(ctx)) //nolint:errcheck // it was only asked whether it starts
 		address = lite.Address()
 	}
-	c := milvus.New(milvus.Config{
-		Address: func() string { return address }, User: s.MilvusUser, Password: s.MilvusPassword, TLS: s.MilvusTLS, Database: s.MilvusDatabase, Timeout: s.MilvusTimeout,
-	}, log)
+	c := newVectors(s, func() string { return address }, log)
 	defer c.Close()
 	h, err := c.Ping(ctx)
 	if err != nil {

@@ -45,7 +45,10 @@ type biEncoder struct {
 }
 
 // MaxTokens is how many tokens of a text the encoder reads, special tokens not counted.
-func (b *biEncoder) MaxTokens() int { return b.spec.MaxTokens - 2 }
+func (b *biEncoder) MaxTokens() int {
+	t := b.Template()
+	return b.spec.MaxTokens - len(t.Prefix) - len(t.Suffix)
+}
 
 // openEncoders starts ONNX Runtime and opens the default models. A file that is not what the manifest says stops it.
 func openEncoders(ctx context.Context, library string, store *model.Store, s config.Settings, log *slog.Logger) (*encoders, error) {

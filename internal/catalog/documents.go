@@ -122,18 +122,3 @@ func (c *Catalog) BlobKeys(ctx context.Context, after string, limit int) ([]stri
 	}
 	return keys, nil
 }
-
-// Original gives the blob key of the document's live version, or of its newest where none is live.
-func (c *Catalog) Original(ctx context.Context, id rag.DocumentID) (string, error) {
-	var blob string
-	err := c.read.QueryRowContext(ctx, `SELECT v.blob FROM documents d
-		JOIN versions v ON v.document_id = d.id AND v.version = COALESCE(d.live_version, d.version)
-		WHERE d.id = ? AND d.deleted_at IS NULL`, id).Scan(&blob)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", rag.NotFound("there is no document with number %d", id)
-	}
-	if err != nil {
-		return "", unavailable(fmt.Sprintf("read blob key of document %d", id), err)
-	}
-	return blob, nil
-}

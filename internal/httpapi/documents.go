@@ -64,32 +64,37 @@ func (s *Server) documentRoutes(service huma.API) {
 		OperationID: "delete-document", Method: http.MethodDelete, Path: "/collections/{collection}/documents/{document}", Summary: "Delete a document",
 		Description: "Search stops returning it at once; a job removes what is left behind.",
 		Tags:        []string{"documents"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *struct {
-		DocumentPath
-		Waiting
-	}) (*jobBody, error) {
-		wait, err := in.duration()
-		if err != nil {
-			return nil, err
-		}
-		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
-		if err != nil {
-			return nil, err
-		}
-		job, err := s.deps.Documents.DeleteDocument(ctx, c.ID, in.Document)
-		if err != nil || wait == 0 {
-			return accepted(job), err
-		}
-		jobs, err := s.awaitJobs(ctx, []rag.JobID{job.ID}, wait)
-		if err != nil {
-			return nil, err
-		}
-		out := accepted(jobs[job.ID])
-		if jobs[job.ID].State.Final() {
-			out.Status = http.StatusOK
-		}
-		return out, nil
-	})
+	}, s.deleteDocument)
+}
+
+// deletion names the document to delete.
+type deletion struct {
+	DocumentPath
+	Waiting
+}
+
+func (s *Server) deleteDocument(ctx context.Context, in *deletion) (*jobBody, error) {
+	wait, err := in.duration()
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.deps.Documents.DeleteDocument(ctx, c.ID, in.Document)
+	if err != nil || wait == 0 {
+		return accepted(job), err
+	}
+	jobs, err := s.awaitJobs(ctx, []rag.JobID{job.ID}, wait)
+	if err != nil {
+		return nil, err
+	}
+	out := accepted(jobs[job.ID])
+	if jobs[job.ID].State.Final() {
+		out.Status = http.StatusOK
+	}
+	return out, nil
 }
 
 func documentOf(d rag.Document) api.Document {

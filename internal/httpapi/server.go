@@ -110,7 +110,6 @@ type Options struct {
 	Version            string
 	API                bool          // serve the API; else only probes, metrics and version
 	LoopbackWithoutKey bool          // requests from this machine need no key
-	MaxUploadBytes     int64         // of one file
 	MaxSearches        int           // in work or waiting
 	SearchDeadline     time.Duration // where a request names none
 	DrainTimeout       time.Duration // for requests in work when the server stops

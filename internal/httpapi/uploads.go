@@ -220,7 +220,7 @@ func checkDuplicate(onDuplicate string) error {
 func (s *Server) stageJSON(c *gin.Context, u *upload, body io.Reader) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, io.NopCloser(body), maxDocumentsJSON))
 	if err != nil {
-		return tooLarge(err)
+		return err
 	}
 	var request api.NewDocuments
 	base := "/documents/%d"

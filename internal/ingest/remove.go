@@ -9,24 +9,27 @@ import (
 
 // deleteDocument removes what is left of a document that search has stopped returning already.
 func (w *Worker) deleteDocument(ctx context.Context, c rag.Claim, job rag.Job) error {
-	task, err := w.Ledger.Task(ctx, c)
-	if err != nil {
-		return fmt.Errorf("read task: %w", err)
-	}
-	if err := w.Ledger.SetStage(ctx, c, rag.StageDelete); err != nil {
-		return err
-	}
-	if err := w.Removal.DeleteDocument(ctx, task.Collection, job.Document); err != nil {
-		return fmt.Errorf("remove document %d from the index: %w", job.Document, err)
-	}
-	if err := w.releaseBlobs(ctx, c); err != nil {
-		return err
-	}
-	return w.Removals.Removed(ctx, c)
+	return w.remove(ctx, c, func(collection rag.Collection) error {
+		if err := w.Removal.DeleteDocument(ctx, collection, job.Document); err != nil {
+			return fmt.Errorf("remove document %d from the index: %w", job.Document, err)
+		}
+		return nil
+	})
 }
 
 // deleteCollection removes what is left of a collection that nobody can reach any more.
 func (w *Worker) deleteCollection(ctx context.Context, c rag.Claim, job rag.Job) error {
+	return w.remove(ctx, c, func(collection rag.Collection) error {
+		if err := w.Removal.Drop(ctx, collection); err != nil {
+			return fmt.Errorf("drop collection %d from the index: %w", job.Collection, err)
+		}
+		return nil
+	})
+}
+
+// remove takes what a job deletes out of the index, then its originals, and last its rows: while those stand, an
+// interrupted removal is found again.
+func (w *Worker) remove(ctx context.Context, c rag.Claim, fromIndex func(rag.Collection) error) error {
 	task, err := w.Ledger.Task(ctx, c)
 	if err != nil {
 		return fmt.Errorf("read task: %w", err)
@@ -34,8 +37,8 @@ func (w *Worker) deleteCollection(ctx context.Context, c rag.Claim, job rag.Job)
 	if err := w.Ledger.SetStage(ctx, c, rag.StageDelete); err != nil {
 		return err
 	}
-	if err := w.Removal.Drop(ctx, task.Collection); err != nil {
-		return fmt.Errorf("drop collection %d from the index: %w", job.Collection, err)
+	if err := fromIndex(task.Collection); err != nil {
+		return err
 	}
 	if err := w.releaseBlobs(ctx, c); err != nil {
 		return err

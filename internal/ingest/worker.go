@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/redkite/redkite/internal/chunk"
@@ -112,7 +111,6 @@ type Worker struct {
 	Parser   Parser
 	Encoder  func(ctx context.Context, biEncoder string) (Encoder, error) // opens a collection's bi-encoder
 	Timeout  time.Duration                                                // for parsing one document
-	Log      *slog.Logger
 }
 
 const (

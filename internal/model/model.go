@@ -6,7 +6,11 @@
 // Nothing here runs a model: a graph's inputs and outputs are read from the ONNX file itself, without native code.
 package model
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/redkite/redkite/internal/encode"
+)
 
 // Kind says what a model does.
 type Kind string
@@ -28,8 +32,8 @@ const (
 
 // How a bi-encoder's token vectors become one. Without effect where the graph pools itself.
 const (
-	PoolCLS  = "cls"
-	PoolMean = "mean"
+	PoolCLS  = encode.PoolCLS
+	PoolMean = encode.PoolMean
 )
 
 // ScoreLogit is the one score type: an unbounded number, larger for more relevant.

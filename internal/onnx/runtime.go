@@ -92,18 +92,17 @@ func load(modelPath string, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{inputs: ports(inputs), outputs: ports(outputs)}
-	var inputNames []string
-	for _, in := range s.inputs {
+	if len(inputs) == 0 || len(outputs) == 0 {
+		return nil, errors.New("the model has no inputs or no outputs")
+	}
+	s := &Session{output: outputs[0].Name}
+	for _, in := range inputs {
 		if in.Name != inputIDs && in.Name != inputMask && in.Name != inputTypes {
 			return nil, fmt.Errorf("input %q is not one that text models have (input_ids, attention_mask, token_type_ids)", in.Name)
 		}
-		inputNames = append(inputNames, in.Name)
+		s.inputs = append(s.inputs, in.Name)
 	}
-	if len(inputNames) == 0 || len(outputs) == 0 {
-		return nil, errors.New("the model has no inputs or no outputs")
-	}
-	s.native, err = ort.NewDynamicAdvancedSession(modelPath, inputNames, []string{outputs[0].Name}, options)
+	s.native, err = ort.NewDynamicAdvancedSession(modelPath, s.inputs, []string{s.output}, options)
 	return s, err
 }
 
@@ -126,12 +125,4 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 		return nil, errors.Join(err, options.Destroy())
 	}
 	return options, nil
-}
-
-func ports(infos []ort.InputOutputInfo) []Port {
-	out := make([]Port, len(infos))
-	for i, info := range infos {
-		out[i] = Port{Name: info.Name, Type: info.DataType.String(), Shape: info.Dimensions}
-	}
-	return out
 }

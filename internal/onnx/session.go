@@ -26,19 +26,14 @@ var ErrClosed = errors.New("the model's session is closed")
 
 // Session is a loaded model. Many goroutines may run it at once.
 type Session struct {
-	runtime         *Runtime
-	native          *ort.DynamicAdvancedSession
-	inputs, outputs []Port
+	runtime *Runtime
+	native  *ort.DynamicAdvancedSession
+	inputs  []string // names, in the model's order
+	output  string   // name of the one that Run gives, the model's first
 
 	runs   sync.RWMutex // held shared by runs, and alone by Close
 	closed bool
 }
-
-// Inputs lists what the model reads.
-func (s *Session) Inputs() []Port { return s.inputs }
-
-// Outputs lists what the model gives; Run gives the first.
-func (s *Session) Outputs() []Port { return s.outputs }
 
 // Close waits for runs in flight and frees the model. Later runs give ErrClosed.
 func (s *Session) Close() error {
@@ -77,7 +72,7 @@ func (s *Session) Run(ctx context.Context, b encode.Batch) (encode.Output, error
 	}
 	tensor, ok := outputs[0].(*ort.Tensor[float32])
 	if !ok {
-		return encode.Output{}, fmt.Errorf("run model: output %q holds no 32-bit floats", s.outputs[0].Name)
+		return encode.Output{}, fmt.Errorf("run model: output %q holds no 32-bit floats", s.output)
 	}
 	out := encode.Output{Data: append([]float32(nil), tensor.GetData()...), Shape: tensor.GetShape()}
 	return out, nil
@@ -115,9 +110,9 @@ func (s *Session) tensors(b encode.Batch, pins *runtime.Pinner) ([]ort.Value, er
 	}
 	shape := ort.NewShape(int64(b.Rows), int64(b.Width))
 	values := make([]ort.Value, 0, len(s.inputs))
-	for _, in := range s.inputs {
+	for _, name := range s.inputs {
 		data := b.IDs
-		switch in.Name {
+		switch name {
 		case inputMask:
 			data = b.Mask
 		case inputTypes:

@@ -31,12 +31,6 @@ func (*Runtime) Close() error { return nil }
 // Load gives ErrNoCGO.
 func (*Runtime) Load(string, Options) (*Session, error) { return nil, ErrNoCGO }
 
-// Inputs is empty.
-func (*Session) Inputs() []Port { return nil }
-
-// Outputs is empty.
-func (*Session) Outputs() []Port { return nil }
-
 // Close does nothing.
 func (*Session) Close() error { return nil }
 

@@ -6,10 +6,3 @@ type Options struct {
 	// other: it was measured fastest, and nothing spins while Milvus needs the cores.
 	IntraOpThreads int
 }
-
-// Port is an input or output of a model.
-type Port struct {
-	Name  string
-	Type  string  // of the elements, as ONNX Runtime names it
-	Shape []int64 // -1 where the graph leaves a dimension open
-}
