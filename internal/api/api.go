@@ -144,10 +144,11 @@ type Jobs struct {
 type Search struct {
 	Query      string          `json:"query" doc:"The question." minLength:"1" maxLength:"8000" example:"How do I rotate an API key?"`
 	TopK       int             `json:"top_k,omitempty" doc:"Hits wanted." default:"10" minimum:"1" maximum:"100"`
-	Candidates int             `json:"candidates,omitempty" doc:"Chunks that the bi-encoder brings and the cross-encoder reads." default:"30" minimum:"1" maximum:"200"`
+	Candidates int             `json:"candidates,omitempty" doc:"Chunks that the bi-encoder brings and the cross-encoder reads." default:"50" minimum:"1" maximum:"200"`
 	Rerank     *bool           `json:"rerank,omitempty" doc:"false keeps the bi-encoder's order, which is quicker. Defaults to true."`
+	Exhaustive bool            `json:"exhaustive,omitempty" doc:"true has the cross-encoder read every candidate that the deadline leaves time for, also those that are not expected to change the hits."`
 	Filter     json.RawMessage `json:"filter,omitempty" doc:"Condition on metadata, such as {\"type\":\"eq\",\"key\":\"lang\",\"value\":\"en\"}."`
-	DeadlineMS int             `json:"deadline_ms,omitempty" doc:"Time for the whole search; what is not reranked by then keeps the bi-encoder's order. Defaults to the server's search_deadline." minimum:"1" maximum:"60000"`
+	DeadlineMS int             `json:"deadline_ms,omitempty" doc:"Time for the whole search; what is not reranked by then keeps the bi-encoder's order. Defaults to the server's search_deadline and, for reranking alone, rerank_time." minimum:"1" maximum:"60000"`
 }
 
 // Timings are wall times by stage, in milliseconds; a stage that did not run is 0.
@@ -165,6 +166,7 @@ type SearchResult struct {
 	RankedBy   string   `json:"ranked_by" enum:"blend,dense" doc:"What ordered the hits."`
 	Candidates int      `json:"candidates" doc:"Live chunks that the bi-encoder found."`
 	Reranked   int      `json:"reranked" doc:"Of them, how many the cross-encoder read."`
+	Ended      string   `json:"rerank_ended,omitempty" enum:"all,enough,deadline" doc:"Why reranking ended: all candidates read; the rest not expected to change the hits; time ran out."`
 	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline, rerank_failed."`
 	TimingsMS  Timings  `json:"timings_ms"`
 }

@@ -138,7 +138,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Checks: a.checks(vectors, encoders), Log: o.Log,
 	}, httpapi.Options{
 		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey,
-		MaxSearches: s.MaxSearches, SearchDeadline: s.SearchDeadline, DrainTimeout: s.ShutdownTimeout,
+		MaxSearches: s.MaxSearches, SearchDeadline: s.SearchDeadline, RerankTime: s.RerankTime, RerankTolerance: s.RerankTolerance, DrainTimeout: s.ShutdownTimeout,
 	})
 	if err != nil {
 		return nil, err

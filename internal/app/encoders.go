@@ -28,7 +28,8 @@ type encoders struct {
 	store   *model.Store
 	lanes   *encode.Lanes
 	log     *slog.Logger
-	cross   *encode.CrossEncoder
+	options onnx.Options
+	cross   retrieve.Scorer
 	defBi   model.Spec
 	defCE   model.Spec
 
@@ -52,7 +53,10 @@ func (b *biEncoder) MaxTokens() int {
 
 // openEncoders starts ONNX Runtime and opens the default models. A file that is not what the manifest says stops it.
 func openEncoders(ctx context.Context, library string, store *model.Store, s config.Settings, log *slog.Logger) (*encoders, error) {
-	e := &encoders{store: store, log: log.With("component", "encoders"), bi: map[string]*biEncoder{}}
+	e := &encoders{
+		store: store, log: log.With("component", "encoders"), bi: map[string]*biEncoder{},
+		options: onnx.Options{Provider: s.ExecutionProvider},
+	}
 	var err error
 	if e.defBi, err = pick(store, model.BiEncoder, s.BiEncoder); err != nil {
 		return nil, err
@@ -71,12 +75,34 @@ func openEncoders(ctx context.Context, library string, store *model.Store, s con
 	if _, err := e.passages(ctx, e.defBi.Name); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
-	session, tokens, err := e.load(ctx, e.defCE)
-	if err != nil {
+	if e.cross, err = e.scorer(ctx, s); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
-	e.cross = encode.NewCrossEncoder(session, tokens, encode.CrossSpec{MaxTokens: e.defCE.MaxTokens}, e.lanes)
 	return e, nil
+}
+
+// scorer opens the cross-encoder, with a smaller one before it where one is set.
+func (e *encoders) scorer(ctx context.Context, s config.Settings) (retrieve.Scorer, error) {
+	large, err := e.crossEncoder(ctx, e.defCE, s)
+	if err != nil || s.CascadeEncoder == "" {
+		return large, err
+	}
+	spec, err := pick(e.store, model.CrossEncoder, s.CascadeEncoder)
+	if err != nil {
+		return nil, err
+	}
+	small, err := e.crossEncoder(ctx, spec, s)
+	return encode.Cascade{Small: small, Large: large, Keep: max(1, s.CascadeKeep)}, err
+}
+
+func (e *encoders) crossEncoder(ctx context.Context, spec model.Spec, s config.Settings) (*encode.CrossEncoder, error) {
+	session, tokens, err := e.load(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return encode.NewCrossEncoder(session, tokens, encode.CrossSpec{
+		MaxTokens: spec.MaxTokens, PassageTokens: s.PassageTokens, KeptPassages: s.KeptPassages, KeptScores: s.KeptScores,
+	}, e.lanes), nil
 }
 
 // pick gives the named model, or the manifest's default of its kind.
@@ -100,7 +126,7 @@ func (e *encoders) load(ctx context.Context, spec model.Spec) (*onnx.Session, *t
 	if err != nil {
 		return nil, nil, err
 	}
-	session, err := e.runtime.Load(e.store.Path(spec, model.RoleGraph), onnx.Options{})
+	session, err := e.runtime.Load(e.store.Path(spec, model.RoleGraph), e.options)
 	if err != nil {
 		return nil, nil, errors.Join(err, tokens.Close())
 	}

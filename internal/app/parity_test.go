@@ -153,7 +153,7 @@ func TestEncodersMatchThePythonReference(t *testing.T) {
 		fed := &recorder{session: session}
 		e := encode.NewCrossEncoder(fed, tokens, encode.CrossSpec{MaxTokens: 512}, lanes)
 		for i, p := range parityPairs() {
-			got, err := e.Score(t.Context(), p[0], []string{p[1]})
+			got, err := e.Score(t.Context(), encode.Pairs{Query: p[0], Passages: []string{p[1]}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,7 @@ type recorder struct {
 	last    encode.Batch
 }
 
-func (r *recorder) Run(ctx context.Context, b encode.Batch) (encode.Output, error) {
+func (r *recorder) Run(ctx context.Context, b *encode.Batch, read func(encode.Output) error) error {
 	r.last = encode.Batch{IDs: slices.Clone(b.IDs), TypeIDs: slices.Clone(b.TypeIDs), Rows: b.Rows, Width: b.Width}
-	return r.session.Run(ctx, b)
+	return r.session.Run(ctx, b, read)
 }

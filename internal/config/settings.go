@@ -15,7 +15,10 @@ type Settings struct {
 
 	BiEncoder          string `name:"bi-encoder" default:"" help:"Bi-encoder of collections that name none. Defaults to the manifest's."`
 	CrossEncoder       string `name:"cross-encoder" default:"" help:"Cross-encoder that reranks. Defaults to the manifest's."`
-	EncoderThreads     int    `name:"encoder-threads" default:"0" help:"Encoder runs at the same time, each on one core. Defaults to 0: one a core."`
+	CascadeEncoder     string `name:"cascade-encoder" default:"" help:"Smaller cross-encoder that reads all candidates first, so that the cross-encoder reads only the better ones. Defaults to none."`
+	CascadeKeep        int    `name:"cascade-keep" default:"20" help:"Candidates that the cascade encoder leaves to the cross-encoder. Defaults to 20."`
+	EncoderThreads     int    `name:"encoder-threads" default:"0" help:"Encoder runs at the same time, each on one core. Defaults to 0: one a core that this process may use, a container's limit included."`
+	ExecutionProvider  string `name:"execution-provider" enum:"cpu,cuda,openvino,coreml,directml" default:"cpu" help:"What runs the models; all but cpu need a build of ONNX Runtime that has them. Defaults to cpu."`
 	ONNXRuntimeLibrary string `name:"onnxruntime-library" default:"" help:"Path of the ONNX Runtime shared library. Defaults to .deps/lib/libonnxruntime.so (.dylib), which 'make deps' puts there."`
 
 	MilvusAddress     string        `name:"milvus-address" default:"" help:"host:port of an external Milvus. Defaults to none: Milvus Lite runs embedded, as a child process."`
@@ -31,6 +34,11 @@ type Settings struct {
 	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"104857600" help:"Largest file that is taken, in bytes. Defaults to 104857600 (100 MiB)."`
 	MaxSearches     int           `name:"max-searches" default:"64" help:"Searches in work or waiting; more are answered 429. Defaults to 64."`
 	SearchDeadline  time.Duration `name:"search-deadline" default:"2s" help:"Time a search may take when the request names none; what is not reranked by then keeps the bi-encoder's order. Defaults to 2s."`
+	RerankTime      time.Duration `name:"rerank-time" default:"350ms" help:"Time reranking may take in a search that names no deadline; what is not read by then keeps the bi-encoder's order. 0 leaves it all of the deadline. Defaults to 350ms."`
+	RerankTolerance float64       `name:"rerank-tolerance" default:"0" help:"Reranking ends when the candidates not yet read are expected to take fewer than this many of the places asked for, such as 0.5. Defaults to 0: all are read."`
+	PassageTokens   int           `name:"rerank-passage-tokens" default:"0" help:"Tokens of a passage that the cross-encoder reads, the best window of it for the query. 0 reads all. Defaults to 0."`
+	KeptPassages    int           `name:"kept-passages" default:"8192" help:"Passages whose token ids are kept in memory for reranking, about 1 KiB each. Defaults to 8192."`
+	KeptScores      int           `name:"kept-scores" default:"65536" help:"Reranking scores kept in memory, by query and passage, about 200 bytes each. Defaults to 65536."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"20s" help:"Time for requests and jobs in work to end after SIGTERM. Defaults to 20s."`
 
 	LoopbackWithoutKey bool   `name:"loopback-without-key" default:"true" negatable:"" help:"Requests from this machine need no API key. Turn it off behind a reverse proxy on the same host. Defaults to true."`

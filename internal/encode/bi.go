@@ -30,6 +30,7 @@ type BiEncoder struct {
 	tokenizer Tokenizer
 	spec      BiSpec
 	lanes     *Lanes
+	batches   batches
 }
 
 // NewBiEncoder puts a bi-encoder together; lanes are shared by all encoders of a process.
@@ -39,19 +40,27 @@ func NewBiEncoder(s Session, t Tokenizer, spec BiSpec, lanes *Lanes) *BiEncoder 
 
 // EmbedQuery embeds a query on the interactive lane. What is over the model's tokens is cut off.
 func (e *BiEncoder) EmbedQuery(ctx context.Context, text string) (rag.Embedding, error) {
-	release, err := e.lanes.Acquire(ctx, InteractiveLane)
+	ids, err := e.tokenizer.Encode(e.spec.QueryPrefix + text)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	return e.embed(ctx, e.spec.QueryPrefix+text)
+	var vector rag.Embedding
+	err = e.lanes.Do(ctx, InteractiveLane, func(ctx context.Context) error {
+		vector, err = e.embed(ctx, ids)
+		return err
+	})
+	return vector, err
 }
 
 // EmbedPassages embeds passages on the batch lane, in parallel; the embeddings come in the order of the texts.
 func (e *BiEncoder) EmbedPassages(ctx context.Context, texts []string) ([]rag.Embedding, error) {
 	embeddings := make([]rag.Embedding, len(texts))
-	err := each(ctx, e.lanes, BatchLane, len(texts), func(ctx context.Context, i int) (err error) {
-		embeddings[i], err = e.embed(ctx, e.spec.PassagePrefix+texts[i])
+	err := each(ctx, e.lanes, BatchLane, len(texts), nil, func(ctx context.Context, i int) error {
+		ids, err := e.tokenizer.Encode(e.spec.PassagePrefix + texts[i])
+		if err != nil {
+			return err
+		}
+		embeddings[i], err = e.embed(ctx, ids)
 		return err
 	})
 	if err != nil {
@@ -60,61 +69,61 @@ func (e *BiEncoder) EmbedPassages(ctx context.Context, texts []string) ([]rag.Em
 	return embeddings, nil
 }
 
-func (e *BiEncoder) embed(ctx context.Context, text string) (rag.Embedding, error) {
-	ids, err := e.tokenizer.Encode(text)
+func (e *BiEncoder) embed(ctx context.Context, ids []int32) (vector rag.Embedding, err error) {
+	b := e.batches.get()
+	defer e.batches.put(b)
+	e.tokenizer.Template().single(b, ids, e.spec.MaxTokens)
+	err = e.session.Run(ctx, b, func(out Output) error {
+		vector, err = e.pool(out, b.Width)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	b := e.tokenizer.Template().single(ids, e.spec.MaxTokens)
-	out, err := e.session.Run(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	vector, err := e.pool(out, b.Width)
-	if err != nil {
-		return nil, err
-	}
-	if e.spec.Normalize {
-		normalize(vector)
-	}
-	return vector, nil
+	return vector, e.scale(vector)
 }
 
 // pool takes one vector from a run's output: [1, dimension] as it is, [1, width, dimension] pooled.
 func (e *BiEncoder) pool(out Output, width int) (rag.Embedding, error) {
 	d := e.spec.Dimension
 	shape := out.Shape
+	vector := make(rag.Embedding, d)
 	switch {
 	case len(shape) == 2 && shape[1] == int64(d) && len(out.Data) == d:
-		return rag.Embedding(out.Data), nil
+		copy(vector, out.Data)
+		return vector, nil
 	case len(shape) != 3 || shape[1] != int64(width) || shape[2] != int64(d) || len(out.Data) != width*d:
 		return nil, fmt.Errorf("pool embedding: the model gave a tensor of shape %v, want [1 %d] or [1 %d %d]", shape, d, width, d)
 	case e.spec.Pooling == PoolCLS:
-		return rag.Embedding(out.Data[:d:d]), nil
+		copy(vector, out.Data)
+		return vector, nil
 	}
-	mean := make(rag.Embedding, d)
 	for token := range width {
 		for i, x := range out.Data[token*d : (token+1)*d] {
-			mean[i] += x
+			vector[i] += x
 		}
 	}
-	for i := range mean {
-		mean[i] /= float32(width)
+	for i := range vector {
+		vector[i] /= float32(width)
 	}
-	return mean, nil
+	return vector, nil
 }
 
-// normalize scales v to unit length; a vector of zeros stays.
-func normalize(v rag.Embedding) {
+// scale brings v to unit length where the model asks for it. A vector that has none, or is not finite, is an error.
+func (e *BiEncoder) scale(v rag.Embedding) error {
 	var squares float64
 	for _, x := range v {
 		squares += float64(x) * float64(x)
 	}
-	if squares == 0 {
-		return
+	if squares == 0 || math.IsNaN(squares) || math.IsInf(squares, 0) {
+		return fmt.Errorf("embed: %w", ErrNotFinite)
+	}
+	if !e.spec.Normalize {
+		return nil
 	}
 	scale := float32(1 / math.Sqrt(squares))
 	for i := range v {
 		v[i] *= scale
 	}
+	return nil
 }

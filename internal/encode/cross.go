@@ -3,11 +3,15 @@ package encode
 import (
 	"context"
 	"fmt"
+	"sync"
 )
 
-// CrossSpec is what of a cross-encoder is not in its graph.
+// CrossSpec is what of a cross-encoder is not in its graph, and how much it may keep.
 type CrossSpec struct {
-	MaxTokens int // in one run: query, passage and special tokens
+	MaxTokens     int // in one run: query, passage and special tokens
+	PassageTokens int // of a passage are read, the best window of it for the query; 0 reads it all
+	KeptPassages  int // whose token ids are kept, so that only the query is tokenised; at most 4 bytes a token
+	KeptScores    int // logits kept, by query and passage; about 120 bytes each
 }
 
 // CrossEncoder scores pairs of query and passage.
@@ -16,67 +20,166 @@ type CrossEncoder struct {
 	tokenizer Tokenizer
 	spec      CrossSpec
 	lanes     *Lanes
+	batches   batches
+	tokens    *kept[digest, []int32]
+	scores    *kept[pairDigest, float32]
 }
 
-// Scores are the logits of passages, by their place in the call; those not reached in time are not Scored.
+// Pairs are a query and the passages to read it with, most promising first.
+type Pairs struct {
+	Query    string
+	Passages []string
+
+	// Enough is told the logits of the first passages, more each time, and says when no more are wanted. It is never
+	// called by two goroutines at once. Nil wants all.
+	Enough func(logits []float32) bool
+}
+
+// Scores are the logits of passages, by their place in the call; those not reached are not Scored.
 type Scores struct {
 	Logits []float32
 	Scored []bool
-	Count  int // of Scored
+	Count  int  // of Scored
+	Kept   int  // of Count, those that were known from an earlier call
+	Enough bool // Pairs.Enough ended it
 }
 
 // NewCrossEncoder puts a cross-encoder together; lanes are shared by all encoders of a process.
 func NewCrossEncoder(s Session, t Tokenizer, spec CrossSpec, lanes *Lanes) *CrossEncoder {
-	return &CrossEncoder{session: s, tokenizer: t, spec: spec, lanes: lanes}
+	return &CrossEncoder{
+		session: s, tokenizer: t, spec: spec, lanes: lanes,
+		tokens: newKept[digest, []int32](spec.KeptPassages), scores: newKept[pairDigest, float32](spec.KeptScores),
+	}
 }
 
 // Score reads the query together with each passage, in the order given, on the interactive lane. When ctx ends it
 // returns what is scored so far with the context's error. Passages that are equal are read once.
-func (e *CrossEncoder) Score(ctx context.Context, query string, passages []string) (Scores, error) {
-	s := Scores{Logits: make([]float32, len(passages)), Scored: make([]bool, len(passages))}
-	queryIDs, err := e.tokenizer.Encode(query)
+func (e *CrossEncoder) Score(ctx context.Context, p Pairs) (Scores, error) {
+	query, err := e.tokenizer.Encode(p.Query)
 	if err != nil {
-		return s, err
+		return Scores{Logits: make([]float32, len(p.Passages)), Scored: make([]bool, len(p.Passages))}, err
 	}
-	first := make(map[string]int, len(passages))
-	var distinct []int
-	for i, p := range passages {
-		if _, seen := first[p]; !seen {
-			first[p] = i
-			distinct = append(distinct, i)
+	s := newScoring(p)
+	for i := range s.places {
+		if logit, ok := e.scores.get(pairDigest{s.query, s.digests[i]}); ok {
+			s.note(i, logit)
+			s.kept += len(s.places[i])
 		}
 	}
-	err = each(ctx, e.lanes, InteractiveLane, len(distinct), func(ctx context.Context, n int) error {
-		i := distinct[n]
-		logit, err := e.score(ctx, queryIDs, passages[i])
+	todo := s.missing()
+	err = each(ctx, e.lanes, InteractiveLane, len(todo), s.isEnough, func(ctx context.Context, n int) error {
+		i := todo[n]
+		logit, err := e.score(ctx, query, s.digests[i], p.Passages[s.places[i][0]])
 		if err == nil {
-			s.Logits[i], s.Scored[i] = logit, true
+			e.scores.add(pairDigest{s.query, s.digests[i]}, logit)
+			s.note(i, logit)
 		}
 		return err
 	})
-	for i, p := range passages {
-		s.Logits[i], s.Scored[i] = s.Logits[first[p]], s.Scored[first[p]]
-		if s.Scored[i] {
-			s.Count++
-		}
-	}
 	if err != nil {
-		return s, fmt.Errorf("score %d of %d passages: %w", s.Count, len(passages), err)
+		return s.scores(), fmt.Errorf("score %d of %d passages: %w", s.scores().Count, len(p.Passages), err)
 	}
-	return s, nil
+	return s.scores(), nil
 }
 
-func (e *CrossEncoder) score(ctx context.Context, queryIDs []int32, passage string) (float32, error) {
-	passageIDs, err := e.tokenizer.Encode(passage)
-	if err != nil {
-		return 0, err
+func (e *CrossEncoder) score(ctx context.Context, query []int32, d digest, passage string) (logit float32, err error) {
+	ids, ok := e.tokens.get(d)
+	if !ok {
+		if ids, err = e.tokenizer.Encode(passage); err != nil {
+			return 0, err
+		}
+		if len(ids) <= e.spec.MaxTokens { // longer ones are rare, and can't be cut before the query's length is known
+			e.tokens.add(d, ids)
+		}
 	}
-	out, err := e.session.Run(ctx, e.tokenizer.Template().pair(queryIDs, passageIDs, e.spec.MaxTokens))
-	if err != nil {
-		return 0, err
+	if e.spec.PassageTokens > 0 {
+		ids = bestWindow(query, ids, e.spec.PassageTokens)
 	}
-	if len(out.Data) != 1 {
-		return 0, fmt.Errorf("read logit: the model gave a tensor of shape %v, want one number", out.Shape)
+	b := e.batches.get()
+	defer e.batches.put(b)
+	e.tokenizer.Template().pair(b, query, ids, e.spec.MaxTokens)
+	err = e.session.Run(ctx, b, func(out Output) error {
+		if len(out.Data) != 1 {
+			return fmt.Errorf("read logit: the model gave a tensor of shape %v, want one number", out.Shape)
+		}
+		if logit = out.Data[0]; !finite(logit) {
+			return fmt.Errorf("read logit: %w", ErrNotFinite)
+		}
+		return nil
+	})
+	return logit, err
+}
+
+// scoring is one call of Score under way.
+type scoring struct {
+	query   digest
+	enough  func([]float32) bool
+	digests []digest // of distinct passages, in the order of their first places
+	places  [][]int  // of each distinct passage in the call
+	kept    int
+
+	mu     sync.Mutex
+	logits []float32
+	scored []bool
+	count  int
+	prefix int // passages from the start that are all scored
+	ended  bool
+}
+
+func newScoring(p Pairs) *scoring {
+	n := len(p.Passages)
+	s := &scoring{query: digestOf(p.Query), enough: p.Enough, logits: make([]float32, n), scored: make([]bool, n)}
+	seen := make(map[digest]int, n)
+	for place, passage := range p.Passages {
+		d := digestOf(passage)
+		i, ok := seen[d]
+		if !ok {
+			i = len(s.digests)
+			seen[d] = i
+			s.digests = append(s.digests, d)
+			s.places = append(s.places, nil)
+		}
+		s.places[i] = append(s.places[i], place)
 	}
-	return out.Data[0], nil
+	return s
+}
+
+// missing lists the distinct passages without a logit.
+func (s *scoring) missing() []int {
+	var out []int
+	for i, places := range s.places {
+		if !s.scored[places[0]] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// note takes the logit of a distinct passage, and asks whether that is enough when it made the prefix longer.
+func (s *scoring) note(i int, logit float32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, place := range s.places[i] {
+		s.logits[place], s.scored[place] = logit, true
+		s.count++
+	}
+	before := s.prefix
+	for s.prefix < len(s.scored) && s.scored[s.prefix] {
+		s.prefix++
+	}
+	if s.enough != nil && s.prefix > before && s.prefix < len(s.scored) && !s.ended {
+		s.ended = s.enough(s.logits[:s.prefix])
+	}
+}
+
+func (s *scoring) isEnough() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+func (s *scoring) scores() Scores {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Scores{Logits: s.logits, Scored: s.scored, Count: s.count, Kept: s.kept, Enough: s.ended}
 }

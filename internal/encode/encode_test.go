@@ -28,14 +28,33 @@ func bert() letters {
 type session struct {
 	mu   sync.Mutex
 	fed  []Batch
-	give func(ctx context.Context, b Batch) (Output, error)
+	give func(ctx context.Context, b *Batch) (Output, error)
 }
 
-func (s *session) Run(ctx context.Context, b Batch) (Output, error) {
+func (s *session) Run(ctx context.Context, b *Batch, read func(Output) error) error {
 	s.mu.Lock()
-	s.fed = append(s.fed, b)
+	s.fed = append(s.fed, Batch{IDs: slices.Clone(b.IDs), TypeIDs: slices.Clone(b.TypeIDs), Mask: slices.Clone(b.Mask), Rows: b.Rows, Width: b.Width})
 	s.mu.Unlock()
-	return s.give(ctx, b)
+	out, err := s.give(ctx, b)
+	if err != nil {
+		return err
+	}
+	err = read(out)
+	clear(out.Data) // it is the session's own: what reads it must not keep it
+	return err
+}
+
+// single and pair fill a new batch.
+func single(t Template, ids []int32, most int) *Batch {
+	b := new(Batch)
+	t.single(b, ids, most)
+	return b
+}
+
+func pair(t Template, query, passage []int32, most int) *Batch {
+	b := &Batch{IDs: make([]int64, 0, 2), TypeIDs: make([]int64, 0, 2), Mask: make([]int64, 0, 2)}
+	t.pair(b, query, passage, most)
+	return b
 }
 
 func TestTemplates(t *testing.T) {
@@ -43,16 +62,16 @@ func TestTemplates(t *testing.T) {
 	roberta := Template{Prefix: []int32{0}, Between: []int32{9, 9}, Suffix: []int32{9}}
 	tests := []struct {
 		name       string
-		got        Batch
+		got        *Batch
 		ids, types []int64
 	}{
-		{"single", bert().template.single(b, 512), []int64{101, 3, 4, 5, 102}, []int64{0, 0, 0, 0, 0}},
-		{"single cut keeps its end", bert().template.single(b, 4), []int64{101, 3, 4, 102}, []int64{0, 0, 0, 0}},
-		{"single empty", bert().template.single(nil, 512), []int64{101, 102}, []int64{0, 0}},
-		{"pair", bert().template.pair(a, b, 512), []int64{101, 1, 2, 102, 3, 4, 5, 102}, []int64{0, 0, 0, 0, 1, 1, 1, 1}},
-		{"pair cut", bert().template.pair(a, b, 7), []int64{101, 1, 2, 102, 3, 4, 102}, []int64{0, 0, 0, 0, 1, 1, 1}},
-		{"pair of nothing", bert().template.pair(nil, nil, 512), []int64{101, 102, 102}, []int64{0, 0, 1}},
-		{"pair without types", roberta.pair(a, b, 512), []int64{0, 1, 2, 9, 9, 3, 4, 5, 9}, make([]int64, 9)},
+		{"single", single(bert().template, b, 512), []int64{101, 3, 4, 5, 102}, []int64{0, 0, 0, 0, 0}},
+		{"single cut keeps its end", single(bert().template, b, 4), []int64{101, 3, 4, 102}, []int64{0, 0, 0, 0}},
+		{"single empty", single(bert().template, nil, 512), []int64{101, 102}, []int64{0, 0}},
+		{"pair", pair(bert().template, a, b, 512), []int64{101, 1, 2, 102, 3, 4, 5, 102}, []int64{0, 0, 0, 0, 1, 1, 1, 1}},
+		{"pair cut", pair(bert().template, a, b, 7), []int64{101, 1, 2, 102, 3, 4, 102}, []int64{0, 0, 0, 0, 1, 1, 1}},
+		{"pair of nothing", pair(bert().template, nil, nil, 512), []int64{101, 102, 102}, []int64{0, 0, 1}},
+		{"pair without types", pair(roberta, a, b, 512), []int64{0, 1, 2, 9, 9, 3, 4, 5, 9}, make([]int64, 9)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -83,20 +102,20 @@ func TestLongestFirst(t *testing.T) {
 }
 
 func TestPooling(t *testing.T) {
-	tokens := func(_ context.Context, b Batch) (Output, error) { // token i has the vector (i, 2)
+	tokens := func(_ context.Context, b *Batch) (Output, error) { // token i has the vector (i, 2)
 		var data []float32
 		for i := range b.Width {
 			data = append(data, float32(i), 2)
 		}
 		return Output{Data: data, Shape: []int64{1, int64(b.Width), 2}}, nil
 	}
-	pooled := func(context.Context, Batch) (Output, error) {
+	pooled := func(context.Context, *Batch) (Output, error) {
 		return Output{Data: []float32{3, 4}, Shape: []int64{1, 2}}, nil
 	}
 	tests := []struct {
 		name string
 		spec BiSpec
-		give func(context.Context, Batch) (Output, error)
+		give func(context.Context, *Batch) (Output, error)
 		want rag.Embedding
 	}{
 		{"cls", BiSpec{Pooling: PoolCLS}, tokens, rag.Embedding{0, 2}},
@@ -126,7 +145,7 @@ func TestPooling(t *testing.T) {
 }
 
 func TestPrefixes(t *testing.T) {
-	s := &session{give: func(context.Context, Batch) (Output, error) {
+	s := &session{give: func(context.Context, *Batch) (Output, error) {
 		return Output{Data: []float32{1}, Shape: []int64{1, 1}}, nil
 	}}
 	e := NewBiEncoder(s, bert(), BiSpec{MaxTokens: 512, Dimension: 1, QueryPrefix: "q:", PassagePrefix: "p:"}, NewLanes(1))
@@ -142,18 +161,18 @@ func TestPrefixes(t *testing.T) {
 }
 
 // scorer gives the length of a pair as its logit.
-func scorer(give func(context.Context, Batch) (Output, error)) (*CrossEncoder, *session) {
+func scorer(give func(context.Context, *Batch) (Output, error)) (*CrossEncoder, *session) {
 	s := &session{give: give}
 	return NewCrossEncoder(s, bert(), CrossSpec{MaxTokens: 512}, NewLanes(1)), s
 }
 
-func width(_ context.Context, b Batch) (Output, error) {
+func width(_ context.Context, b *Batch) (Output, error) {
 	return Output{Data: []float32{float32(b.Width)}, Shape: []int64{1, 1}}, nil
 }
 
 func TestScoreReadsEqualPassagesOnce(t *testing.T) {
 	e, s := scorer(width)
-	got, err := e.Score(t.Context(), "q", []string{"aa", "b", "aa", ""})
+	got, err := e.Score(t.Context(), Pairs{Query: "q", Passages: []string{"aa", "b", "aa", ""}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,14 +187,14 @@ func TestScoreReadsEqualPassagesOnce(t *testing.T) {
 func TestScoreGivesWhatTheDeadlineLeft(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	runs := 0
-	e, _ := scorer(func(ctx context.Context, b Batch) (Output, error) {
+	e, _ := scorer(func(ctx context.Context, b *Batch) (Output, error) {
 		if runs++; runs == 3 {
 			cancel(context.DeadlineExceeded)
 			return Output{}, ctx.Err()
 		}
 		return width(ctx, b)
 	})
-	got, err := e.Score(ctx, "q", []string{"a", "bb", "ccc", "dddd"})
+	got, err := e.Score(ctx, Pairs{Query: "q", Passages: []string{"a", "bb", "ccc", "dddd"}})
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -186,14 +205,14 @@ func TestScoreGivesWhatTheDeadlineLeft(t *testing.T) {
 
 func TestScoreFails(t *testing.T) {
 	broken := errors.New("bad graph")
-	e, _ := scorer(func(context.Context, Batch) (Output, error) { return Output{}, broken })
-	if _, err := e.Score(t.Context(), "q", []string{"a"}); !errors.Is(err, broken) {
+	e, _ := scorer(func(context.Context, *Batch) (Output, error) { return Output{}, broken })
+	if _, err := e.Score(t.Context(), Pairs{Query: "q", Passages: []string{"a"}}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	e, _ = scorer(func(context.Context, Batch) (Output, error) {
+	e, _ = scorer(func(context.Context, *Batch) (Output, error) {
 		return Output{Data: []float32{1, 2}, Shape: []int64{1, 2}}, nil
 	})
-	if _, err := e.Score(t.Context(), "q", []string{"a"}); err == nil {
+	if _, err := e.Score(t.Context(), Pairs{Query: "q", Passages: []string{"a"}}); err == nil {
 		t.Error("two numbers were taken for a logit")
 	}
 }

@@ -2,7 +2,9 @@ package encode
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 )
 
 // Lane is a class of work. Queries wait for a person; ingestion does not.
@@ -14,72 +16,161 @@ const (
 	BatchLane
 )
 
-// batchShare guarantees the batch lane one grant of this many while both lanes wait.
-const batchShare = 4
+const (
+	// batchPart is the batch lane's guaranteed part of the time while both lanes want all of it: one in batchPart.
+	batchPart = 4
+	// slice is how long a run on the batch lane may go on while a query waits for its slot.
+	slice = 50 * time.Millisecond
+)
+
+// errYield ends a run on the batch lane in favour of a query.
+var errYield = errors.New("the slot is wanted by a query")
 
 // Lanes hands out the slots in which the encoders run: one a core. Whoever asks on the interactive lane goes before
-// whoever waits on the batch lane, but at least one grant of batchShare is the batch lane's, so that a stream of queries
-// can't stop ingestion. A run takes well under 200 ms, so a query that finds every slot taken by ingestion waits no
-// longer than that.
+// whoever waits on the batch lane, but while both wait the batch lane gets a quarter of the time, so that a stream of
+// queries can't stop ingestion. A run on the batch lane that has lasted 50 ms when a query finds no slot is ended and
+// begun again later; that second time it goes through, so that long texts get done too.
 type Lanes struct {
 	mu      sync.Mutex
-	free    int
 	size    int
+	free    int
 	waiting [2][]chan struct{} // by lane, oldest first
-	streak  int                // grants to the interactive lane since the batch lane had one while it waited
+	owed    time.Duration      // to the batch lane, for what the interactive lane took while it waited
+	usual   time.Duration      // that a run on the batch lane takes: the last one's time
+	slices  map[*slot]struct{} // held by runs that may be ended
+}
+
+// slot is the right to run, held.
+type slot struct {
+	lane  Lane
+	since time.Time
+	end   context.CancelCauseFunc // nil where the run goes through
+	timer *time.Timer             // ends the run when its slice is over; nil where no query waits
 }
 
 // NewLanes makes n slots, at least one.
 func NewLanes(n int) *Lanes {
 	n = max(1, n)
-	return &Lanes{free: n, size: n}
+	return &Lanes{free: n, size: n, usual: slice, slices: map[*slot]struct{}{}}
 }
 
 // Size is the number of slots.
 func (l *Lanes) Size() int { return l.size }
 
-// Acquire waits for a slot and gives the function that returns it. The only error is the context's.
-func (l *Lanes) Acquire(ctx context.Context, lane Lane) (release func(), err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// Do waits for a slot and runs work in it; work must end soon after its context does, with the context's cause. On the
+// batch lane work may be called a second time. The errors are work's own, and the context's.
+func (l *Lanes) Do(ctx context.Context, lane Lane, work func(ctx context.Context) error) error {
+	for through := lane == InteractiveLane; ; through = true {
+		err := l.once(ctx, lane, through, work)
+		if through || !errors.Is(err, errYield) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (l *Lanes) once(ctx context.Context, lane Lane, through bool, work func(ctx context.Context) error) error {
+	if err := l.wait(ctx, lane); err != nil {
+		return err
+	}
+	s := &slot{lane: lane, since: time.Now()}
+	if !through {
+		ctx, s.end = context.WithCancelCause(ctx)
+		defer s.end(nil)
+		l.mu.Lock()
+		l.slices[s] = struct{}{}
+		l.endSlices()
+		l.mu.Unlock()
+	}
+	defer l.release(s)
+	return work(ctx)
+}
+
+// wait takes a slot. The only error is the context's.
+func (l *Lanes) wait(ctx context.Context, lane Lane) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	l.mu.Lock()
 	if l.free > 0 {
 		l.free--
 		l.mu.Unlock()
-		return l.release(), nil
+		return nil
 	}
 	turn := make(chan struct{})
 	l.waiting[lane] = append(l.waiting[lane], turn)
+	l.endSlices()
 	l.mu.Unlock()
 	select {
 	case <-turn:
-		return l.release(), nil
+		return nil
 	case <-ctx.Done():
 		if !l.leave(lane, turn) { // the turn came at the same moment: pass it on
-			l.release()()
+			l.release(&slot{lane: lane, since: time.Now()})
 		}
-		return nil, ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 
-// release gives a function that returns one slot, once.
-func (l *Lanes) release() func() {
-	var once sync.Once
-	return func() {
-		once.Do(func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if turn := l.next(); turn != nil {
-				close(turn)
-			} else {
-				l.free++
-			}
-		})
+// endSlices has the runs that may be ended end when their slices are over, where queries wait. Called with mu held.
+func (l *Lanes) endSlices() {
+	if len(l.waiting[InteractiveLane]) == 0 {
+		return
+	}
+	for s := range l.slices {
+		if s.timer == nil {
+			s.timer = time.AfterFunc(slice-time.Since(s.since), func() { l.endSlice(s) })
+		}
 	}
 }
 
-// next takes the waiter whose turn it is, or nil. It is called with mu held.
+// endSlice ends a run if a query still waits and it is not the batch lane's turn anyway.
+func (l *Lanes) endSlice(s *slot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, held := l.slices[s]; !held {
+		return
+	}
+	if len(l.waiting[InteractiveLane]) == 0 {
+		s.timer = nil
+		return
+	}
+	s.end(errYield)
+}
+
+// release gives a slot to whoever is next.
+func (l *Lanes) release(s *slot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.slices, s)
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	l.account(s.lane, time.Since(s.since))
+	if turn := l.next(); turn != nil {
+		close(turn)
+	} else {
+		l.free++
+	}
+}
+
+// account notes what a run took. Called with mu held.
+func (l *Lanes) account(lane Lane, took time.Duration) {
+	switch {
+	case lane == BatchLane:
+		l.owed -= took
+		l.usual = min(took, slice)
+	case len(l.waiting[BatchLane]) > 0:
+		l.owed += took / (batchPart - 1)
+	}
+	if len(l.waiting[InteractiveLane]) == 0 { // no one was kept waiting: nothing is owed either way
+		l.owed = max(0, l.owed)
+	}
+	if len(l.waiting[BatchLane]) == 0 {
+		l.owed = min(0, l.owed)
+	}
+}
+
+// next takes the waiter whose turn it is, or nil. Called with mu held.
 func (l *Lanes) next() chan struct{} {
 	lane := InteractiveLane
 	switch {
@@ -87,13 +178,8 @@ func (l *Lanes) next() chan struct{} {
 		return nil
 	case len(l.waiting[InteractiveLane]) == 0:
 		lane = BatchLane
-	case len(l.waiting[BatchLane]) > 0 && l.streak >= batchShare-1:
+	case len(l.waiting[BatchLane]) > 0 && l.owed >= l.usual:
 		lane = BatchLane
-	}
-	if lane == BatchLane || len(l.waiting[BatchLane]) == 0 {
-		l.streak = 0
-	} else {
-		l.streak++
 	}
 	turn := l.waiting[lane][0]
 	l.waiting[lane] = l.waiting[lane][1:]

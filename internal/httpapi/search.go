@@ -26,7 +26,7 @@ func (s *Server) searchRoutes(service huma.API) {
 			return nil, err
 		}
 		out := api.SearchResult{
-			Hits: []api.Hit{}, RankedBy: result.RankedBy, Candidates: result.Candidates, Reranked: result.Reranked,
+			Hits: []api.Hit{}, RankedBy: result.RankedBy, Candidates: result.Candidates, Reranked: result.Reranked, Ended: result.Ended,
 			Degraded: listOf(result.Degraded), TimingsMS: timingsOf(result.Timings),
 		}
 		for _, h := range result.Hits {
@@ -86,13 +86,17 @@ func (s *Server) search(ctx context.Context, collection string, q api.Search) (r
 			Message: "too many searches are waiting; try again in a second",
 		}
 	}
-	deadline := s.options.SearchDeadline
+	deadline, rerankTime, tolerance := s.options.SearchDeadline, s.options.RerankTime, s.options.RerankTolerance
 	if q.DeadlineMS > 0 {
-		deadline = time.Duration(q.DeadlineMS) * time.Millisecond
+		deadline, rerankTime = time.Duration(q.DeadlineMS)*time.Millisecond, 0
+	}
+	if q.Exhaustive {
+		tolerance, rerankTime = 0, 0
 	}
 	result, err := s.deps.Retriever.Search(ctx, retrieve.Query{
 		Collection: c, Text: q.Query, TopK: q.TopK, Candidates: max(q.Candidates, q.TopK),
 		Rerank: q.Rerank == nil || *q.Rerank, Filter: filter, Deadline: deadline,
+		RerankTime: rerankTime, Tolerance: tolerance,
 	})
 	if err == nil {
 		s.metrics.searched(result)

@@ -112,6 +112,8 @@ type Options struct {
 	LoopbackWithoutKey bool          // requests from this machine need no key
 	MaxSearches        int           // in work or waiting
 	SearchDeadline     time.Duration // where a request names none
+	RerankTime         time.Duration // where a request names no deadline; 0 for no time of its own
+	RerankTolerance    float64       // places of a search that candidates left unread may be expected to take
 	DrainTimeout       time.Duration // for requests in work when the server stops
 }
 

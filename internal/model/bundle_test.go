@@ -58,8 +58,7 @@ func TestReadGraphOfABundledModel(t *testing.T) {
 	free := []int64{-1, -1}
 	want := model.Graph{
 		Inputs: []model.Port{
-			{Name: "input_ids", Type: "int64", Shape: free}, {Name: "attention_mask", Type: "int64", Shape: free},
-			{Name: "token_type_ids", Type: "int64", Shape: free},
+			{Name: "input_ids", Type: "int64", Shape: free}, {Name: "token_type_ids", Type: "int64", Shape: free},
 		},
 		Outputs: []model.Port{{Name: "logits", Type: "float32", Shape: []int64{-1, 1}}},
 	}

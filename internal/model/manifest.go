@@ -131,8 +131,8 @@ func (s Spec) validatePorts() error {
 			return fmt.Errorf("input %q is not one that redkite feeds (%s)", in, strings.Join(knownInputs(), ", "))
 		}
 	}
-	if !slices.Contains(s.Inputs, inputIDs) || !slices.Contains(s.Inputs, inputMask) {
-		return fmt.Errorf("inputs must have %s and %s", inputIDs, inputMask)
+	if !slices.Contains(s.Inputs, inputIDs) { // a mask is not needed: nothing is padded
+		return fmt.Errorf("inputs must have %s", inputIDs)
 	}
 	if len(s.Outputs) == 0 {
 		return errors.New("outputs must be stated")

@@ -86,7 +86,7 @@ func TestOpenRefusesManifest(t *testing.T) {
 		"two graphs":        {"role: tokenizer", "role: graph", "not 2"},
 		"unknown role":      {"role: tokenizer", "role: vocabulary", "unknown role"},
 		"unknown input":     {"[input_ids, ", "[position_ids, input_ids, ", "position_ids"},
-		"no mask":           {", attention_mask]", "]", "attention_mask"},
+		"no ids":            {"[input_ids, ", "[token_type_ids, ", "input_ids"},
 		"no outputs":        {"[last_hidden_state]", "[]", "outputs"},
 		"no dimension":      {"dimension: 384", "dimension: 0", "dimension is 0"},
 		"no tokens":         {"max_tokens: 512", "max_tokens: 4", "max_tokens"},

@@ -35,6 +35,4 @@ func (*Runtime) Load(string, Options) (*Session, error) { return nil, ErrNoCGO }
 func (*Session) Close() error { return nil }
 
 // Run gives ErrNoCGO.
-func (*Session) Run(context.Context, encode.Batch) (encode.Output, error) {
-	return encode.Output{}, ErrNoCGO
-}
+func (*Session) Run(context.Context, *encode.Batch, func(encode.Output) error) error { return ErrNoCGO }

@@ -44,15 +44,7 @@ func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 
 // standardiser gives the function x -> (x - mean) / standard deviation of xs; 0 where xs do not differ.
 func standardiser(xs []float64) func(float64) float64 {
-	var sum, squares float64
-	for _, x := range xs {
-		sum += x
-	}
-	mean := sum / float64(len(xs))
-	for _, x := range xs {
-		squares += (x - mean) * (x - mean)
-	}
-	deviation := math.Sqrt(squares / float64(len(xs)))
+	mean, deviation := meanAndDeviation(xs)
 	return func(x float64) float64 {
 		if deviation < 1e-12 {
 			return 0

@@ -16,6 +16,8 @@ type Query struct {
 	Rerank     bool          // false keeps the bi-encoder's order
 	Filter     *rag.Filter   // nil for none
 	Deadline   time.Duration // for the whole query; what is not reranked by then keeps the bi-encoder's order
+	RerankTime time.Duration // for reranking alone, inside Deadline; 0 leaves it all that is left
+	Tolerance  float64       // reranking ends when the rest would take fewer than this many of the first TopK places; 0 reads all
 }
 
 // Timings are wall times by stage; a stage that did not run is 0.
@@ -29,6 +31,7 @@ type Result struct {
 	RankedBy   string   // rag.RankedByBlend where the cross-encoder took part, else rag.RankedByDense
 	Candidates int      // live chunks the first stage found
 	Reranked   int      // of them, how many the cross-encoder read
+	Ended      string   // why reranking ended: EndedAll, EndedEnough, EndedDeadline; empty where it did not begin or failed
 	Degraded   []string // what could not be done, as codes such as "rerank_deadline"
 	Timings    Timings
 }
@@ -37,4 +40,11 @@ type Result struct {
 const (
 	DegradedRerankDeadline = "rerank_deadline" // time ran out: only the most promising candidates were reranked
 	DegradedRerankFailed   = "rerank_failed"   // the cross-encoder failed: the bi-encoder's order stands
+)
+
+// Why reranking ended.
+const (
+	EndedAll      = "all"      // every candidate was read
+	EndedEnough   = "enough"   // the candidates left were not expected to change the first TopK
+	EndedDeadline = "deadline" // time ran out
 )

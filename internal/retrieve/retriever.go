@@ -23,7 +23,7 @@ type Index interface {
 
 // Scorer is a cross-encoder. Score reads passages in the order given; out of time it gives what it has, with an error.
 type Scorer interface {
-	Score(ctx context.Context, query string, passages []string) (encode.Scores, error)
+	Score(ctx context.Context, p encode.Pairs) (encode.Scores, error)
 }
 
 // Live reads chunks from the catalog, only those whose version search may return, as hits without scores.
@@ -137,17 +137,26 @@ func (r *Retriever) live(ctx context.Context, c rag.CollectionID, found []rag.Ca
 
 // rerank scores hits with the cross-encoder in the time left, most promising first, and orders them by the blend.
 func (r *Retriever) rerank(ctx context.Context, q Query, hits []rag.Hit, deadline time.Time, res *Result) []rag.Hit {
-	ctx, cancel := context.WithDeadline(ctx, deadline.Add(-answerReserve))
+	deadline = deadline.Add(-answerReserve)
+	if own := time.Now().Add(q.RerankTime); q.RerankTime > 0 && own.Before(deadline) {
+		deadline = own
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	passages := make([]string, len(hits))
 	for i, h := range hits {
 		passages[i] = h.Chunk.Text
 	}
-	scores, err := r.Scorer.Score(ctx, q.Text, passages)
+	scores, err := r.Scorer.Score(ctx, encode.Pairs{Query: q.Text, Passages: passages, Enough: enough(hits, q.TopK, q.Tolerance)})
 	res.Reranked = scores.Count
 	switch {
 	case err == nil:
+		res.Ended = EndedAll
+		if scores.Enough {
+			res.Ended = EndedEnough
+		}
 	case errors.Is(err, context.DeadlineExceeded):
+		res.Ended = EndedDeadline
 		res.Degraded = append(res.Degraded, DegradedRerankDeadline)
 	case errors.Is(err, context.Canceled):
 		return hits // the client is gone

@@ -48,8 +48,8 @@ func (w *world) LiveHits(_ context.Context, _ rag.CollectionID, ids []rag.ChunkI
 	return live, nil
 }
 
-func (w *world) Score(ctx context.Context, _ string, passages []string) (encode.Scores, error) {
-	return w.score(ctx, passages)
+func (w *world) Score(ctx context.Context, p encode.Pairs) (encode.Scores, error) {
+	return w.score(ctx, p.Passages)
 }
 
 func retriever(w *world) *Retriever {

@@ -44,7 +44,7 @@ def main():
     texts = []
     for t in cases["texts"]:
         encoding = tokenizer.encode(cases["prefix"] + text(t))
-        vector = run(session, encoding)[0, 0]
+        vector = run(session, encoding)[0]
         texts.append({"ids": encoding.ids, "vector": (vector / np.linalg.norm(vector)).tolist()})
     tokenizer, session = load(cases["cross"])
     pairs = []

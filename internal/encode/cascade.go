@@ -1,0 +1,56 @@
+package encode
+
+import (
+	"cmp"
+	"context"
+	"slices"
+)
+
+// Cascade scores in two steps: a small cross-encoder reads every passage, and a large one those that it likes best.
+type Cascade struct {
+	Small, Large *CrossEncoder
+	Keep         int // passages left to Large
+}
+
+// Score gives Large's logits of the Keep passages that Small likes best; the others are not Scored. Where time runs out
+// in the first step, what Small has not read keeps its order behind what it has.
+func (c Cascade) Score(ctx context.Context, p Pairs) (Scores, error) {
+	first, err := c.Small.Score(ctx, Pairs{Query: p.Query, Passages: p.Passages})
+	if err != nil && ctx.Err() == nil {
+		return first.none(), err
+	}
+	order := make([]int, len(p.Passages))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if !first.Scored[a] || !first.Scored[b] {
+			return cmp.Compare(b2i(first.Scored[b]), b2i(first.Scored[a]))
+		}
+		return cmp.Compare(first.Logits[b], first.Logits[a])
+	})
+	order = order[:min(c.Keep, len(order))]
+	passages := make([]string, len(order))
+	for i, place := range order {
+		passages[i] = p.Passages[place]
+	}
+	second, err := c.Large.Score(ctx, Pairs{Query: p.Query, Passages: passages})
+	out := first.none()
+	for i, place := range order {
+		out.Logits[place], out.Scored[place] = second.Logits[i], second.Scored[i]
+	}
+	out.Count, out.Kept = second.Count, second.Kept
+	return out, err
+}
+
+// none is s without any logit.
+func (s Scores) none() Scores {
+	return Scores{Logits: make([]float32, len(s.Logits)), Scored: make([]bool, len(s.Scored))}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
