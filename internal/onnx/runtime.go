@@ -40,8 +40,12 @@ func Open(libraryPath string) (*Runtime, error) {
 			Message: fmt.Sprintf("ONNX Runtime's library is not at %s; run 'make deps', or set REDKITE_ONNXRUNTIME_LIBRARY", libraryPath),
 		}
 	}
-	ort.SetSharedLibraryPath(libraryPath)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+	err := checkLibrary(libraryPath)
+	if err == nil {
+		ort.SetSharedLibraryPath(libraryPath)
+		err = ort.InitializeEnvironment(ort.WithLogLevelError())
+	}
+	if err != nil {
 		return nil, &rag.Problem{
 			Kind: rag.ErrUnsupported, Code: "onnxruntime_unfit", Err: err,
 			Message: fmt.Sprintf("ONNX Runtime's library at %s can't be used; it must be version %s or later, built for %s on %s; run 'make deps', or set REDKITE_ONNXRUNTIME_LIBRARY",
