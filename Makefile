@@ -77,6 +77,10 @@ test: deps deps-test ## Run every test
 	go vet ./...
 	go test -timeout 20m ./...
 
+.PHONY: bench
+bench: deps ## Measure the encoders on this machine (Go benchmarks)
+	go test -run '^26561' -bench . ./internal/onnx ./internal/catalog
+
 .PHONY: test-pure
 test-pure: ## Build and test without cgo: needs nothing but Go
 	CGO_ENABLED=0 go build ./...

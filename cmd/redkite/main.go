@@ -36,6 +36,7 @@ type commands struct {
 	Search  searchCommand  `cmd:"" help:"Search a collection."`
 	Context contextCommand `cmd:"" help:"Search a collection and print text ready for a prompt."`
 	Eval    evalCommand    `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
+	Bench   benchCommand   `cmd:"" help:"Measure speed on this machine."`
 	Models  modelsCommand  `cmd:"" help:"List, verify, add and pull models."`
 	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
 	Migrate migrateCommand `cmd:"" help:"Bring the catalog's schema up to date."`

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/redkite/redkite/internal/config"
+	"github.com/redkite/redkite/internal/encode"
+	"github.com/redkite/redkite/internal/model"
+	"github.com/redkite/redkite/internal/onnx"
+	"github.com/redkite/redkite/internal/tokenizer"
+)
+
+// EncoderBench says what BenchEncoder runs.
+type EncoderBench struct {
+	Kind      string // bi-encoder or cross-encoder
+	Graph     string // ONNX file
+	Tokenizer string // tokenizer.json
+	Texts     string // file of JSON lines with "query" and "passage"; the first line's query is asked of all passages
+	MaxTokens int
+}
+
+// BenchRun is one run over all texts, tokenising included.
+type BenchRun struct {
+	WallMS  float64   `json:"wall_ms"`
+	CPUMS   float64   `json:"cpu_ms"` // user and system, of this process
+	Threads int       `json:"threads"`
+	Texts   int       `json:"texts"`
+	Logits  []float32 `json:"logits,omitempty"` // of a cross-encoder
+}
+
+// BenchEncoder opens a model and runs it over the texts once for each line that it reads from in, writing a BenchRun as a
+// line of JSON each time: so another program can time other encoders in between, on the same cores. Nothing is kept
+// from one run for the next.
+func BenchEncoder(ctx context.Context, s config.Settings, b EncoderBench, in io.Reader, out io.Writer) (err error) {
+	query, passages, err := readBenchTexts(b.Texts)
+	if err != nil {
+		return err
+	}
+	path, err := findRuntime(s)
+	if err != nil {
+		return err
+	}
+	library, err := onnx.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, library.Close()) }()
+	session, err := library.Load(b.Graph, onnx.Options{Provider: s.ExecutionProvider})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	tokens, err := tokenizer.Open(b.Tokenizer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tokens.Close()) }()
+	threads := s.EncoderThreads
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	lanes := encode.NewLanes(threads)
+	run := func() ([]float32, error) {
+		scores, err := encode.NewCrossEncoder(session, tokens, encode.CrossSpec{MaxTokens: b.MaxTokens}, lanes).Score(ctx, encode.Pairs{Query: query, Passages: passages})
+		return scores.Logits, err
+	}
+	if b.Kind == string(model.BiEncoder) {
+		run = func() ([]float32, error) {
+			spec := encode.BiSpec{MaxTokens: b.MaxTokens, Pooling: encode.PoolCLS, Normalize: true, Dimension: 384}
+			_, err := encode.NewBiEncoder(session, tokens, spec, lanes).EmbedPassages(ctx, passages)
+			return nil, err
+		}
+	}
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		before, start := processorTime(), time.Now()
+		logits, err := run()
+		if err != nil {
+			return err
+		}
+		wall := time.Since(start)
+		if err := json.NewEncoder(out).Encode(BenchRun{
+			WallMS: milliseconds(wall), CPUMS: milliseconds(processorTime() - before), Threads: threads, Texts: len(passages), Logits: logits,
+		}); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func readBenchTexts(path string) (query string, passages []string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", nil, fmt.Errorf("read texts: %w", err)
+	}
+	defer file.Close()
+	lines := json.NewDecoder(file)
+	for {
+		var row struct{ Query, Passage string }
+		if err := lines.Decode(&row); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return "", nil, fmt.Errorf("read texts of %s: %w", path, err)
+		}
+		if query == "" {
+			query = row.Query
+		}
+		passages = append(passages, row.Passage)
+	}
+	if len(passages) == 0 {
+		return "", nil, fmt.Errorf("read texts: %s has none", path)
+	}
+	return query, passages, nil
+}
+
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
