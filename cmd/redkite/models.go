@@ -18,6 +18,7 @@ type modelsCommand struct {
 	Verify modelsVerifyCommand `cmd:"" help:"Check that models' files are the ones that were added."`
 	Add    modelsAddCommand    `cmd:"" help:"Add a model from a folder in Hugging Face's layout."`
 	Pull   modelsPullCommand   `cmd:"" help:"Pull a model from a hub; an interrupted pull goes on."`
+	Build  modelsBuildCommand  `cmd:"" help:"Build the graph that runs fastest from a model's fp32 export, and add it."`
 }
 
 type modelsListCommand struct {
