@@ -79,7 +79,7 @@ test: deps deps-test ## Run every test
 
 .PHONY: bench
 bench: deps ## Measure the encoders on this machine (Go benchmarks)
-	go test -run '^26561' -bench . ./internal/onnx ./internal/catalog
+	go test -run '^$$' -bench . ./internal/onnx ./internal/catalog
 
 .PHONY: test-pure
 test-pure: ## Build and test without cgo: needs nothing but Go
