@@ -13,15 +13,15 @@ import pathlib
 
 import numpy as np
 
-from measure import LabelledSet, standardised
+from measure import CROSS_WEIGHT, LabelledSet, best_first, blended
 
 LEAST, RECENT = 10, 10  # scored at least; logits from which the next ones are guessed
 
 
-def blend(logits: np.ndarray, dense: np.ndarray) -> np.ndarray:
+def order(logits: np.ndarray, dense: np.ndarray) -> np.ndarray:
+    """What was scored by its blend, the rest behind."""
     n = len(logits)
-    mixed = 0.5 * standardised(logits) + 0.5 * standardised(dense[:n])
-    return np.concatenate([np.argsort(-mixed, kind="stable"), np.arange(n, len(dense))])
+    return np.concatenate([best_first(blended(logits, dense[:n])), np.arange(n, len(dense))])
 
 
 def above(x: float) -> float:
@@ -34,11 +34,11 @@ def scored_until(logits: np.ndarray, dense: np.ndarray, top: int, tolerance: flo
         deviation = seen.std()
         if deviation < 1e-12:
             continue
-        mixed = 0.5 * standardised(seen) + 0.5 * standardised(near)
-        bar = np.sort(mixed)[-top]
+        bar = np.sort(blended(seen, near))[-top]
         recent = seen[-RECENT:]
         spread = max(recent.std(), 0.25 * deviation)
-        wanted = seen.mean() + deviation * (2 * bar - (dense[n:] - near.mean()) / max(near.std(), 1e-12))
+        z = (dense[n:] - near.mean()) / near.std() if near.std() >= 1e-12 else 0 * dense[n:]
+        wanted = seen.mean() + deviation * (bar - (1 - CROSS_WEIGHT) * z) / CROSS_WEIGHT
         if sum(above((w - recent.mean()) / spread) for w in wanted) < tolerance:
             return n
     return len(dense)
@@ -56,7 +56,7 @@ def main() -> None:
         rows = list(zip(saved["queries"], saved["found"], saved["logits"], saved["dense"]))
 
         def quality(scored: list[int]) -> float:
-            return float(np.mean([labelled.ndcg(q, list(f[blend(l[:n], d)])) for (q, f, l, d), n in zip(rows, scored)]))
+            return float(np.mean([labelled.ndcg(q, list(f[order(l[:n], d)])) for (q, f, l, d), n in zip(rows, scored)]))
 
         whole = quality([len(f) for _, f, _, _ in rows])
         dense = float(np.mean([labelled.ndcg(q, list(f)) for q, f, _, _ in rows]))

@@ -14,7 +14,6 @@ import json
 import pathlib
 import sys
 
-import numpy as np
 import onnx
 import onnxruntime
 from tokenizers import Tokenizer
@@ -22,6 +21,7 @@ from tokenizers import Tokenizer
 import encoder as encoders
 import graph
 import recipe
+from session import Graph, feed, open_tokenizer
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -31,38 +31,19 @@ def sha256(path: pathlib.Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def feeds(tokenizer: Tokenizer, kind: str, texts: list[dict], prefix: str) -> list[dict]:
+def feeds(tokenizer: Tokenizer, kind: str, rows: list[dict], prefix: str) -> list[dict]:
     """Calibration runs: passages and prefixed queries for a bi-encoder, pairs for a cross-encoder."""
-    out = []
-    for i, row in enumerate(texts):
-        if kind == "cross-encoder":
-            encoding = tokenizer.encode(row["query"], row["passage"])
-            types = {"token_type_ids": np.array([encoding.type_ids], dtype=np.int64)}
-        else:
-            encoding, types = tokenizer.encode(prefix + row["query"] if i % 4 == 0 else row["passage"]), {}
-        out.append({"input_ids": np.array([encoding.ids], dtype=np.int64), **types})
-    return out
+    if kind == "cross-encoder":
+        return [feed(tokenizer, row["query"], row["passage"]) for row in rows]
+    return [feed(tokenizer, prefix + row["query"] if i % 4 == 0 else row["passage"]) for i, row in enumerate(rows)]
 
 
-def least_agreement(fp32: pathlib.Path, built: pathlib.Path, kind: str, pooling: str, runs: list[dict]) -> float:
+def worst(fp32: pathlib.Path, built: pathlib.Path, kind: str, pooling: str, runs: list[dict]) -> float:
     """Bi-encoder: the least cosine between the export and the built graph; cross-encoder: the largest logit difference."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    first, second = (onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"]) for p in (fp32, built))
-    names = {i.name for i in first.get_inputs()}
-    found = []
-    for feed in runs:
-        ids = feed["input_ids"]
-        whole = {"attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)} | feed
-        a = first.run(None, {k: v for k, v in whole.items() if k in names})[0][0]
-        b = second.run(None, feed)[0][0]
-        if kind == "cross-encoder":
-            found.append(float(np.abs(a - b).max()))
-            continue
-        if a.ndim == 2:
-            a = a[0] if pooling == "cls" else a.mean(axis=0)
-        found.append(float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
-    return max(found) if kind == "cross-encoder" else min(found)
+    first, second = Graph(fp32), Graph(built)
+    if kind == "cross-encoder":
+        return max(abs(first.logit(run) - second.logit(run)) for run in runs)
+    return min(float(first.embedding(run, pooling) @ second.embedding(run)) for run in runs)
 
 
 def main() -> None:
@@ -83,9 +64,7 @@ def main() -> None:
     digest = sha256(args.fp32)
     if args.fp32_sha256 and digest != args.fp32_sha256:
         raise SystemExit(f"{args.fp32}: sha256 is {digest}, want {args.fp32_sha256}")
-    tokenizer = Tokenizer.from_file(str(args.tokenizer))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(args.max_tokens, strategy="longest_first")
+    tokenizer = open_tokenizer(args.tokenizer, args.max_tokens)
     texts = [json.loads(line) for line in args.calibration.read_text(encoding="utf-8").splitlines()]
     runs = feeds(tokenizer, args.kind, texts, args.query_prefix)
     try:
@@ -106,7 +85,7 @@ def main() -> None:
     measure = "largest_logit_difference" if args.kind == "cross-encoder" else "least_cosine"
     print(json.dumps({
         "bytes": path.stat().st_size, "sha256": sha256(path), "fp32_sha256": digest, "precision": args.precision,
-        measure: round(least_agreement(args.fp32, path, args.kind, args.pooling, runs), 6),
+        measure: round(worst(args.fp32, path, args.kind, args.pooling, runs), 6),
         "onnxruntime": onnxruntime.__version__,
     }))
 

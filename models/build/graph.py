@@ -78,8 +78,7 @@ class Writer:
         """Rows of an embedding table, which an int8 model keeps in int8 with one scale a row."""
         if not self.quantised:
             return self.node("Gather", [self.constant(table), indices])
-        scale = np.maximum(np.abs(table).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)
-        whole = np.clip(np.rint(table / scale), -127, 127).astype(np.int8)
+        whole, scale = rounded(table, axis=1)
         row = self.node("Cast", [self.node("Gather", [self.constant(whole), indices])], to=TensorProto.FLOAT)
         return self.node("Mul", [row, self.node("Gather", [self.constant(scale), indices])])
 
@@ -94,9 +93,9 @@ class Writer:
         positions = self.node("Slice", [self.constant(positions), self.ints(0), width, self.ints(0)])
         return self.normed(self.node("Add", [words, positions]), e.norm)
 
-    def layer(self, n: int, x: str, layer: Layer, first_only: bool) -> str:
+    def layer(self, n: int, x: str, layer: Layer, cls_only: bool) -> str:
         asks = x
-        if first_only:
+        if cls_only:
             asks = self.node("Slice", [x, self.ints(0), self.ints(1), self.ints(1)])
             query = self.linear(f"{n}.query", asks, layer.query)
             both = self.linear(f"{n}.key_value", x, stacked(layer.key, layer.value))
@@ -127,7 +126,7 @@ class Writer:
         """The whole graph; with taps it also gives what every product reads."""
         x = self.embeddings()
         for n, layer in enumerate(self.encoder.layers):
-            x = self.layer(n, x, layer, self.pooling == "cls" and n == len(self.encoder.layers) - 1)
+            x = self.layer(n, x, layer, first_only(self.encoder, self.pooling, n))
         self.pooled(x)
         bi = self.kind == "bi-encoder"
         name, width = ("embedding", self.encoder.hidden) if bi else ("logits", self.encoder.head[-1].weight.shape[1])
@@ -142,6 +141,17 @@ class Writer:
         return helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="redkite")
 
 
+def rounded(weight: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """int8 values and their scales, one for each line along the axis."""
+    scale = np.maximum(np.abs(weight).max(axis=axis, keepdims=True) / 127, 1e-12).astype(np.float32)
+    return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale
+
+
+def first_only(encoder: Encoder, pooling: str, n: int) -> bool:
+    """Of layer n only [CLS] is read: the last one's, where [CLS] is the text's vector."""
+    return pooling == "cls" and n == len(encoder.layers) - 1
+
+
 def stacked(*linears: Linear) -> Linear:
     return Linear(np.concatenate([l.weight for l in linears], axis=1), np.concatenate([l.bias for l in linears]))
 
@@ -150,7 +160,7 @@ def products(encoder: Encoder, pooling: str) -> dict[str, Linear]:
     """Every product of the graph by its name."""
     out = {}
     for n, l in enumerate(encoder.layers):
-        if pooling == "cls" and n == len(encoder.layers) - 1:
+        if first_only(encoder, pooling, n):
             out[f"{n}.query"], out[f"{n}.key_value"] = l.query, stacked(l.key, l.value)
         else:
             out[f"{n}.query_key_value"] = stacked(l.query, l.key, l.value)

@@ -15,38 +15,14 @@ import argparse
 import json
 import math
 import pathlib
-import time
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
 
+from session import Graph, feed, open_tokenizer
+
 QUERY_PREFIX = "Represent this sentence for searching relevant passages: "
-CROSS_WEIGHT = 0.5  # of the blend, as in internal/retrieve/blend.go
-
-
-class Graph:
-    def __init__(self, path: pathlib.Path, tokenizer: Tokenizer):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level, options.enable_mem_pattern = 1, 3, False
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.names = {i.name for i in self.session.get_inputs()}
-        self.tokenizer, self.seconds, self.runs = tokenizer, 0.0, 0
-
-    def run(self, *texts: str) -> np.ndarray:
-        encoding = self.tokenizer.encode(*texts)
-        ids = np.array([encoding.ids], dtype=np.int64)
-        feed = {"input_ids": ids, "token_type_ids": np.array([encoding.type_ids], dtype=np.int64), "attention_mask": np.ones_like(ids)}
-        start = time.process_time()
-        out = self.session.run(None, {k: v for k, v in feed.items() if k in self.names})[0][0]
-        self.seconds += time.process_time() - start
-        self.runs += 1
-        return out
-
-    def embed(self, text: str) -> np.ndarray:
-        out = self.run(text)
-        first = out[0] if out.ndim == 2 else out
-        return first / np.linalg.norm(first)
+CROSS_WEIGHT = 0.5  # of the blend
 
 
 class LabelledSet:
@@ -72,13 +48,22 @@ def standardised(x: np.ndarray) -> np.ndarray:
     return (x - x.mean()) / max(x.std(), 1e-12)
 
 
-def bi_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph]], save: pathlib.Path | None) -> None:
+def blended(logits: np.ndarray, dense: np.ndarray) -> np.ndarray:
+    """The final score, as in internal/retrieve/blend.go."""
+    return CROSS_WEIGHT * standardised(logits) + (1 - CROSS_WEIGHT) * standardised(dense)
+
+
+def best_first(scores: np.ndarray) -> np.ndarray:
+    return np.argsort(-scores, axis=-1, kind="stable")
+
+
+def bi_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph]], tokenizer: Tokenizer, save: pathlib.Path | None) -> None:
     reference = None
     for name, graph in graphs:
-        passages = np.array([graph.embed(t) for t in labelled.passages.values()])
+        passages = np.array([graph.embedding(feed(tokenizer, t)) for t in labelled.passages.values()])
         spent = graph.seconds / graph.runs * 1000
-        queries = np.array([graph.embed(QUERY_PREFIX + t) for t in labelled.queries.values()])
-        top = np.argsort(-(queries @ passages.T), axis=1, kind="stable")[:, :10]
+        queries = np.array([graph.embedding(feed(tokenizer, QUERY_PREFIX + t)) for t in labelled.queries.values()])
+        top = best_first(queries @ passages.T)[:, :10]
         quality = np.mean([labelled.ndcg(q, list(top[i])) for i, q in enumerate(labelled.queries)])
         if reference is None:
             reference = passages, top
@@ -95,26 +80,24 @@ def order_agreement(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.mean(((a[:, None] - a) * (b[:, None] - b))[upper] > 0))
 
 
-def cross_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph]], args: argparse.Namespace) -> None:
+def cross_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph]], tokenizer: Tokenizer, args: argparse.Namespace) -> None:
     vectors = np.load(args.vectors)
     dense = vectors[f"{labelled.name}_queries"] @ vectors[f"{labelled.name}_passages"].T
-    queries = list(labelled.queries)[:: args.every]
-    rows = [list(labelled.queries).index(q) for q in queries]
-    found = [np.argsort(-dense[r], kind="stable")[: args.depth] for r in rows]
+    queries, dense = list(labelled.queries)[:: args.every], dense[:: args.every]
+    found = [best_first(row)[: args.depth] for row in dense]
+    dense = [row[f] for row, f in zip(dense, found)]
     reference, texts = None, list(labelled.passages.values())
     for name, graph in graphs:
-        logits = [np.array([graph.run(labelled.queries[q], texts[j])[0] for j in found[i]]) for i, q in enumerate(queries)]
+        logits = [np.array([graph.logit(feed(tokenizer, labelled.queries[q], texts[j])) for j in found[i]]) for i, q in enumerate(queries)]
         reference = reference or logits
-        alone = np.mean([labelled.ndcg(q, list(found[i][np.argsort(-logits[i], kind="stable")])) for i, q in enumerate(queries)])
-        mixed = [CROSS_WEIGHT * standardised(logits[i]) + (1 - CROSS_WEIGHT) * standardised(dense[r][found[i]]) for i, r in enumerate(rows)]
-        blend = np.mean([labelled.ndcg(q, list(found[i][np.argsort(-mixed[i], kind="stable")])) for i, q in enumerate(queries)])
+        alone = np.mean([labelled.ndcg(q, list(found[i][best_first(logits[i])])) for i, q in enumerate(queries)])
+        blend = np.mean([labelled.ndcg(q, list(found[i][best_first(blended(logits[i], dense[i]))])) for i, q in enumerate(queries)])
         agree = np.mean([order_agreement(a, b) for a, b in zip(reference, logits)])
         largest = max(float(np.abs(a - b).max()) for a, b in zip(reference, logits))
         print(f"{labelled.name} {name}: {len(queries)} queries, nDCG@10 alone {alone:.4f} blend {blend:.4f}, pair order {agree:.4f}, "
               f"largest logit difference {largest:.3f}, {graph.seconds / graph.runs * 1000:.1f} ms a pair", flush=True)
         if args.save:
-            np.savez(args.save, queries=queries, found=np.array(found), logits=np.array(logits),
-                     dense=np.array([dense[r][found[i]] for i, r in enumerate(rows)]))
+            np.savez(args.save, queries=queries, found=np.array(found), logits=np.array(logits), dense=np.array(dense))
 
 
 def main() -> None:
@@ -129,15 +112,13 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="cross-encoder: take every n-th query")
     parser.add_argument("--save", type=pathlib.Path, help="write the last graph's vectors or logits there (.npz)")
     args = parser.parse_args()
-    tokenizer = Tokenizer.from_file(str(args.tokenizer))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(args.max_tokens, strategy="longest_first")
+    tokenizer = open_tokenizer(args.tokenizer, args.max_tokens)
     for folder in args.data:
-        graphs = [("/".join(p.parts[-2:]), Graph(p, tokenizer)) for p in args.graphs]
+        graphs = [("/".join(p.parts[-2:]), Graph(p)) for p in args.graphs]
         if args.kind == "bi-encoder":
-            bi_encoder(LabelledSet(folder), graphs, args.save)
+            bi_encoder(LabelledSet(folder), graphs, tokenizer, args.save)
         else:
-            cross_encoder(LabelledSet(folder), graphs, args)
+            cross_encoder(LabelledSet(folder), graphs, tokenizer, args)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,9 @@ def folder(into: pathlib.Path, tokenizer: pathlib.Path, fp32: pathlib.Path, int8
 
 def sentence_transformers(path: pathlib.Path, name: str, batch: int):
     from sentence_transformers import CrossEncoder
+    from torch.nn import Identity
     model = CrossEncoder(str(path), backend="onnx", model_kwargs={"file_name": f"onnx/{name}", "provider": "CPUExecutionProvider"}, max_length=512)
-    return lambda query, passages: model.predict([(query, p) for p in passages], batch_size=batch, activation_fn=__import__("torch").nn.Identity(), show_progress_bar=False)
+    return lambda query, passages: model.predict([(query, p) for p in passages], batch_size=batch, activation_fn=Identity(), show_progress_bar=False)
 
 
 def fastembed(path: pathlib.Path, name: str, batch: int):

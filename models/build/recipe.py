@@ -17,10 +17,10 @@ costs time in a run beyond one multiplication a product (1 to 2 % measured):
 import dataclasses
 
 import numpy as np
-import onnxruntime
 
 from encoder import Encoder, Linear
-from graph import Quantised, Writer, products
+from graph import Quantised, Writer, products, rounded
+from session import Graph
 
 CLS_WEIGHT = 0.1
 CEILINGS = (1.5, 2, 2.5, 3, 4, 5, 6, 8, 12)  # largest absolute value that a channel keeps
@@ -31,20 +31,14 @@ DAMPING = 0.01
 def calibrate(encoder: Encoder, kind: str, pooling: str, feeds: list[dict]) -> dict[str, list[np.ndarray]]:
     """What every product reads, as [tokens, inputs] a text."""
     writer = Writer(encoder, kind, pooling, None)
-    model = writer.model(taps=True)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    graph = Graph(writer.model(taps=True).SerializeToString())
     wanted = sorted(set(writer.inputs_of.values()))
     seen: dict[str, list[np.ndarray]] = {name: [] for name in writer.inputs_of}
     for feed in feeds:
-        read = dict(zip(wanted, session.run(wanted, feed)))
+        read = dict(zip(wanted, graph.outputs(feed, wanted)))
         for name, tensor in writer.inputs_of.items():
             seen[name].append(read[tensor][0])
     return seen
-
-
-def rounded(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    scale = np.maximum(np.abs(weight).max(axis=0) / 127, 1e-12).astype(np.float32)
-    return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale
 
 
 def compensated(weight: np.ndarray, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,9 +87,8 @@ def smoothing(texts: list[np.ndarray], weight: np.ndarray) -> tuple[str, np.ndar
 def quantise(encoder: Encoder, kind: str, pooling: str, feeds: list[dict], say=print) -> tuple[Encoder, dict[str, Quantised]]:
     """Chooses every product's numbers. The encoder that comes back has the smoothing of attention outputs in its values."""
     seen = calibrate(encoder, kind, pooling, feeds)
-    encoder, full = folded(encoder, seen, products(encoder, pooling))
-    out = {}
-    for name, linear in full.items():
+    encoder, out = folded(encoder, seen), {}
+    for name, linear in products(encoder, pooling).items():
         texts, smooth, how = seen[name], None, "in the values"
         if not name.endswith(".output"):
             how, smooth = smoothing(texts, linear.weight)
@@ -104,18 +97,18 @@ def quantise(encoder: Encoder, kind: str, pooling: str, feeds: list[dict], say=p
     return encoder, out
 
 
-def folded(encoder: Encoder, seen: dict, full: dict[str, Linear]) -> tuple[Encoder, dict[str, Linear]]:
+def folded(encoder: Encoder, seen: dict[str, list[np.ndarray]]) -> Encoder:
+    """Step 1 for what the attention's outputs read, in the values; seen then has them smoothed."""
     layers = []
     for n, layer in enumerate(encoder.layers):
         name = f"{n}.output"
-        _, factor = smoothing(seen[name], full[name].weight)
+        _, factor = smoothing(seen[name], layer.output.weight)
         seen[name] = [x / factor for x in seen[name]]
         layers.append(dataclasses.replace(
             layer, value=Linear((layer.value.weight / factor).astype(np.float32), (layer.value.bias / factor).astype(np.float32)),
             output=Linear((layer.output.weight * factor[:, None]).astype(np.float32), layer.output.bias),
         ))
-    encoder = dataclasses.replace(encoder, layers=layers)
-    return encoder, products(encoder, "cls" if f"{len(layers) - 1}.query" in full else "mean")
+    return dataclasses.replace(encoder, layers=layers)
 
 
 def product(texts: list[np.ndarray], linear: Linear, smooth: np.ndarray | None) -> Quantised:
