@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/redkite/redkite/internal/app"
 	"github.com/redkite/redkite/internal/config"
@@ -16,7 +16,7 @@ import (
 // modelsBuildCommand builds the graph that runs fastest here from a model's fp32 export.
 type modelsBuildCommand struct {
 	Path            string `arg:"" type:"existingdir" help:"Folder with config.json, tokenizer.json and the fp32 ONNX file (onnx/model.onnx or model.onnx)."`
-	FP32            string `name:"fp32" help:"The fp32 ONNX file. Defaults to onnx/model.onnx in the folder, else model.onnx."`
+	FP32            string `name:"fp32" help:"The fp32 ONNX file, anywhere. Defaults to the folder's (--graph)."`
 	Precision       string `enum:"int8,fp32" default:"int8" help:"Precision of the graph. Defaults to int8."`
 	Python          string `default:"python3" help:"Python that has models/build/requirements.txt installed. Defaults to python3."`
 	Tool            string `default:"models/build" help:"Folder of redkite's models/build. Defaults to models/build."`
@@ -53,16 +53,15 @@ func (c modelsBuildCommand) Run(ctx context.Context, o output) error {
 // build runs the tool and puts the files that say what the model is beside the graph.
 func (c modelsBuildCommand) build(ctx context.Context, o output, options app.ModelOptions, into string) error {
 	fp32 := c.FP32
-	for _, name := range []string{"onnx/model.onnx", "model.onnx"} {
-		if path := filepath.Join(c.Path, name); fp32 == "" && isFile(path) {
-			fp32 = path
-		}
-	}
 	if fp32 == "" {
-		return fmt.Errorf("build model: there is no onnx/model.onnx or model.onnx in %s; name the fp32 file with --fp32", c.Path)
+		graph, err := app.FindGraph(c.Path, options.Graph)
+		if err != nil {
+			return fmt.Errorf("build model: %w", err)
+		}
+		fp32 = filepath.Join(c.Path, graph)
 	}
 	tool := filepath.Join(c.Tool, "build.py")
-	if !isFile(tool) {
+	if _, err := os.Stat(tool); err != nil {
 		return fmt.Errorf("build model: there is no %s; run this in redkite's folder, or name it with --tool", tool)
 	}
 	if err := exec.CommandContext(ctx, c.Python, "-c", "import numpy, onnx, onnxruntime, tokenizers").Run(); err != nil {
@@ -91,41 +90,27 @@ func (c modelsBuildCommand) build(ctx context.Context, o output, options app.Mod
 	if err := json.Unmarshal(report, &built); err != nil || built.Bytes == 0 {
 		return fmt.Errorf("build model: %s did not say what it built: %q", tool, report)
 	}
-	for _, name := range []string{
-		"tokenizer.json", "config.json", "tokenizer_config.json", "sentence_bert_config.json", "modules.json",
-		"config_sentence_transformers.json", "1_Pooling/config.json", "README.md", "LICENSE",
-	} {
-		if err := copyIfThere(filepath.Join(c.Path, name), filepath.Join(into, name)); err != nil {
+	return linkFacts(c.Path, into)
+}
+
+// linkFacts puts the files that say what a model is beside a graph built of it: all but the ONNX files. Adding the model
+// copies those that it keeps.
+func linkFacts(from, into string) error {
+	from, err := filepath.Abs(from)
+	if err != nil {
+		return fmt.Errorf("build model: %w", err)
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return fmt.Errorf("build model: %w", err)
+	}
+	for _, entry := range entries {
+		if entry.Name() == "onnx" || strings.Contains(entry.Name(), ".onnx") {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(from, entry.Name()), filepath.Join(into, entry.Name())); err != nil {
 			return fmt.Errorf("build model: %w", err)
 		}
 	}
 	return nil
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
-func copyIfThere(from, to string) error {
-	if !isFile(from) {
-		return nil
-	}
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
-		return err
-	}
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
 }

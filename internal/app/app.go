@@ -138,7 +138,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Checks: a.checks(vectors, encoders), Log: o.Log,
 	}, httpapi.Options{
 		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey,
-		MaxSearches: s.MaxSearches, SearchDeadline: s.SearchDeadline, RerankTime: s.RerankTime, RerankTolerance: s.RerankTolerance, DrainTimeout: s.ShutdownTimeout,
+		MaxSearches: s.MaxSearches, DrainTimeout: s.ShutdownTimeout,
+		SearchDeadline: s.SearchDeadline, RerankTime: s.RerankTime, RerankTolerance: s.RerankTolerance,
 	})
 	if err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/redkite/redkite/internal/encode"
 	"github.com/redkite/redkite/internal/model"
 	"github.com/redkite/redkite/internal/onnx"
-	"github.com/redkite/redkite/internal/tokenizer"
 )
 
 // EncoderBench says what BenchEncoder runs.
@@ -54,21 +52,12 @@ func BenchEncoder(ctx context.Context, s config.Settings, b EncoderBench, in io.
 		return err
 	}
 	defer func() { err = errors.Join(err, library.Close()) }()
-	session, err := library.Load(b.Graph, onnx.Options{Provider: s.ExecutionProvider})
+	session, tokens, err := openModel(library, b.Graph, b.Tokenizer, onnx.Options{Provider: s.ExecutionProvider})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, session.Close()) }()
-	tokens, err := tokenizer.Open(b.Tokenizer)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, tokens.Close()) }()
-	threads := s.EncoderThreads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	lanes := encode.NewLanes(threads)
+	defer func() { err = errors.Join(err, session.Close(), tokens.Close()) }()
+	lanes := newLanes(s)
 	run := func() ([]float32, error) {
 		scores, err := encode.NewCrossEncoder(session, tokens, encode.CrossSpec{MaxTokens: b.MaxTokens}, lanes).Score(ctx, encode.Pairs{Query: query, Passages: passages})
 		return scores.Logits, err
@@ -89,7 +78,7 @@ func BenchEncoder(ctx context.Context, s config.Settings, b EncoderBench, in io.
 		}
 		wall := time.Since(start)
 		if err := json.NewEncoder(out).Encode(BenchRun{
-			WallMS: milliseconds(wall), CPUMS: milliseconds(processorTime() - before), Threads: threads, Texts: len(passages), Logits: logits,
+			WallMS: milliseconds(wall), CPUMS: milliseconds(processorTime() - before), Threads: lanes.Size(), Texts: len(passages), Logits: logits,
 		}); err != nil {
 			return err
 		}

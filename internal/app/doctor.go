@@ -41,7 +41,7 @@ func Doctor(ctx context.Context, s config.Settings, log *slog.Logger) []Check {
 	}{
 		{"data folder", func(context.Context) (string, error) { return checkData(s.Data) }, "make the folder writable, or set --data to another"},
 		{"ONNX Runtime", func(context.Context) (string, error) { return checkRuntime(s) }, "run 'make deps', or set --onnxruntime-library to the library's path"},
-		{"processor", func(context.Context) (string, error) { return checkProcessor() }, "int8 models may be slow or inexact here; add fp32 models with 'redkite models add'"},
+		{"processor", func(context.Context) (string, error) { return checkProcessor() }, "int8 models are slower here; fp32 ones may be quicker, add them with 'redkite models add'"},
 		{"models", func(ctx context.Context) (string, error) { return checkModels(ctx, s) }, "restore the models folder, or add the model again with 'redkite models'"},
 		{"catalog", func(ctx context.Context) (string, error) { return checkCatalog(ctx, s, log) }, "restore the data folder from a backup, or start with an empty --data"},
 		{"milvus", func(ctx context.Context) (string, error) { return checkMilvus(ctx, s, log) }, "run 'make deps' for the embedded one; for a server check --milvus-address and that it runs"},
@@ -101,20 +101,16 @@ func checkRuntime(s config.Settings) (string, error) {
 	return "version " + r.Version() + " at " + library, r.Close()
 }
 
-// checkProcessor looks for the instructions that int8 models are quick and exact with.
+// checkProcessor looks for the instructions that int8 models are quick with.
 func checkProcessor() (string, error) {
 	cores := fmt.Sprintf("%d cores", runtime.GOMAXPROCS(0))
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return cores, nil
-	}
-	raw, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return cores, nil //nolint:nilerr // not knowing is no finding
-	}
-	if strings.Contains(string(raw), "avx512_vnni") || strings.Contains(string(raw), "avx_vnni") {
+	switch {
+	case onnx.Saturates():
+		return "", errors.New(cores + ", without VNNI instructions")
+	case runtime.GOARCH == "amd64":
 		return cores + ", with VNNI", nil
 	}
-	return "", errors.New(cores + ", without VNNI instructions")
+	return cores, nil
 }
 
 func checkModels(ctx context.Context, s config.Settings) (string, error) {

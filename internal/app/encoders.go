@@ -64,11 +64,7 @@ func openEncoders(ctx context.Context, library string, store *model.Store, s con
 	if e.defCE, err = pick(store, model.CrossEncoder, s.CrossEncoder); err != nil {
 		return nil, err
 	}
-	threads := s.EncoderThreads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	e.lanes = encode.NewLanes(threads)
+	e.lanes = newLanes(s)
 	if e.runtime, err = onnx.Open(library); err != nil {
 		return nil, err
 	}
@@ -92,7 +88,10 @@ func (e *encoders) scorer(ctx context.Context, s config.Settings) (retrieve.Scor
 		return nil, err
 	}
 	small, err := e.crossEncoder(ctx, spec, s)
-	return encode.Cascade{Small: small, Large: large, Keep: max(1, s.CascadeKeep)}, err
+	if err != nil {
+		return nil, err
+	}
+	return encode.Cascade{Small: small, Large: large, Keep: max(1, s.CascadeKeep)}, nil
 }
 
 func (e *encoders) crossEncoder(ctx context.Context, spec model.Spec, s config.Settings) (*encode.CrossEncoder, error) {
@@ -122,17 +121,34 @@ func (e *encoders) load(ctx context.Context, spec model.Spec) (*onnx.Session, *t
 	if err := e.store.Verify(ctx, spec.Name, nil); err != nil {
 		return nil, nil, err
 	}
-	tokens, err := tokenizer.Open(e.store.Path(spec, model.RoleTokenizer))
+	session, tokens, err := openModel(e.runtime, e.store.Path(spec, model.RoleGraph), e.store.Path(spec, model.RoleTokenizer), e.options)
 	if err != nil {
 		return nil, nil, err
-	}
-	session, err := e.runtime.Load(e.store.Path(spec, model.RoleGraph), e.options)
-	if err != nil {
-		return nil, nil, errors.Join(err, tokens.Close())
 	}
 	e.closers = append(e.closers, tokens.Close, session.Close)
 	e.log.InfoContext(ctx, "model opened", "model", spec.Name, "kind", spec.Kind)
 	return session, tokens, nil
+}
+
+// openModel opens a graph and its tokenizer: both or neither.
+func openModel(r *onnx.Runtime, graph, tokens string, o onnx.Options) (*onnx.Session, *tokenizer.Tokenizer, error) {
+	t, err := tokenizer.Open(tokens)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := r.Load(graph, o)
+	if err != nil {
+		return nil, nil, errors.Join(err, t.Close())
+	}
+	return s, t, nil
+}
+
+// newLanes makes the slots that the settings ask for.
+func newLanes(s config.Settings) *encode.Lanes {
+	if s.EncoderThreads > 0 {
+		return encode.NewLanes(s.EncoderThreads)
+	}
+	return encode.NewLanes(runtime.GOMAXPROCS(0))
 }
 
 // open gives a bi-encoder by name, loaded at its first use.

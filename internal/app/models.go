@@ -13,3 +13,6 @@ type (
 	// ModelSpec is a model as its manifest states it.
 	ModelSpec = model.Spec
 )
+
+// FindGraph gives the ONNX file of a model in a folder, as a path below it; wanted may be empty.
+func FindGraph(dir, wanted string) (string, error) { return model.FindGraph(dir, wanted) }

@@ -39,11 +39,7 @@ func inspect(dir, name string, o AddOptions) (candidate, error) {
 	if err != nil {
 		return candidate{}, err
 	}
-	graphs, err := findGraphs(dir)
-	if err != nil {
-		return candidate{}, err
-	}
-	graph, err := chooseGraph(graphs, o.Graph, dir)
+	graph, err := FindGraph(dir, o.Graph)
 	if err != nil {
 		return candidate{}, err
 	}
@@ -175,6 +171,16 @@ func findGraphs(dir string) ([]string, error) {
 		return nil, fmt.Errorf("look into model folder: %w", err)
 	}
 	return found, nil
+}
+
+// FindGraph gives the ONNX file of a model in dir, as a path with slashes below it: the wanted one, else onnx/model.onnx,
+// else model.onnx. A folder without gives a rag.Problem.
+func FindGraph(dir, wanted string) (string, error) {
+	graphs, err := findGraphs(dir)
+	if err != nil {
+		return "", err
+	}
+	return chooseGraph(graphs, wanted, dir)
 }
 
 // chooseGraph picks the wanted ONNX file, or the usual one; where says whose files they are.
