@@ -3,6 +3,7 @@ package encode
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 )
 
@@ -23,12 +24,13 @@ func (c Cascade) Score(ctx context.Context, p Pairs) (Scores, error) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		if !first.Scored[a] || !first.Scored[b] {
-			return cmp.Compare(b2i(first.Scored[b]), b2i(first.Scored[a]))
+	promise := func(place int) float64 {
+		if !first.Scored[place] {
+			return math.Inf(-1)
 		}
-		return cmp.Compare(first.Logits[b], first.Logits[a])
-	})
+		return float64(first.Logits[place])
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(promise(b), promise(a)) })
 	order = order[:min(c.Keep, len(order))]
 	passages := make([]string, len(order))
 	for i, place := range order {
@@ -46,11 +48,4 @@ func (c Cascade) Score(ctx context.Context, p Pairs) (Scores, error) {
 // none is s without any logit.
 func (s Scores) none() Scores {
 	return Scores{Logits: make([]float32, len(s.Logits)), Scored: make([]bool, len(s.Scored))}
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -77,9 +77,9 @@ func (e *CrossEncoder) Score(ctx context.Context, p Pairs) (Scores, error) {
 		return err
 	})
 	if err != nil {
-		return s.scores(), fmt.Errorf("score %d of %d passages: %w", s.scores().Count, len(p.Passages), err)
+		err = fmt.Errorf("score %d of %d passages: %w", s.count, len(p.Passages), err)
 	}
-	return s.scores(), nil
+	return s.scores(), err
 }
 
 func (e *CrossEncoder) score(ctx context.Context, query []int32, d digest, passage string) (logit float32, err error) {
@@ -178,8 +178,7 @@ func (s *scoring) isEnough() bool {
 	return s.ended
 }
 
+// scores gives what is known once no run is under way.
 func (s *scoring) scores() Scores {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return Scores{Logits: s.logits, Scored: s.scored, Count: s.count, Kept: s.kept, Enough: s.ended}
 }

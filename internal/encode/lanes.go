@@ -36,7 +36,6 @@ type Lanes struct {
 	free    int
 	waiting [2][]chan struct{} // by lane, oldest first
 	owed    time.Duration      // to the batch lane, for what the interactive lane took while it waited
-	usual   time.Duration      // that a run on the batch lane takes: the last one's time
 	slices  map[*slot]struct{} // held by runs that may be ended
 }
 
@@ -51,7 +50,7 @@ type slot struct {
 // NewLanes makes n slots, at least one.
 func NewLanes(n int) *Lanes {
 	n = max(1, n)
-	return &Lanes{free: n, size: n, usual: slice, slices: map[*slot]struct{}{}}
+	return &Lanes{free: n, size: n, slices: map[*slot]struct{}{}}
 }
 
 // Size is the number of slots.
@@ -105,7 +104,9 @@ func (l *Lanes) wait(ctx context.Context, lane Lane) error {
 		return nil
 	case <-ctx.Done():
 		if !l.leave(lane, turn) { // the turn came at the same moment: pass it on
-			l.release(&slot{lane: lane, since: time.Now()})
+			l.mu.Lock()
+			l.handOver()
+			l.mu.Unlock()
 		}
 		return context.Cause(ctx)
 	}
@@ -123,7 +124,7 @@ func (l *Lanes) endSlices() {
 	}
 }
 
-// endSlice ends a run if a query still waits and it is not the batch lane's turn anyway.
+// endSlice ends a run if a query still waits.
 func (l *Lanes) endSlice(s *slot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,7 +138,7 @@ func (l *Lanes) endSlice(s *slot) {
 	s.end(errYield)
 }
 
-// release gives a slot to whoever is next.
+// release ends a run.
 func (l *Lanes) release(s *slot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,6 +147,11 @@ func (l *Lanes) release(s *slot) {
 		s.timer.Stop()
 	}
 	l.account(s.lane, time.Since(s.since))
+	l.handOver()
+}
+
+// handOver passes a slot on, or sets it free. Called with mu held.
+func (l *Lanes) handOver() {
 	if turn := l.next(); turn != nil {
 		close(turn)
 	} else {
@@ -158,7 +164,6 @@ func (l *Lanes) account(lane Lane, took time.Duration) {
 	switch {
 	case lane == BatchLane:
 		l.owed -= took
-		l.usual = min(took, slice)
 	case len(l.waiting[BatchLane]) > 0:
 		l.owed += took / (batchPart - 1)
 	}
@@ -178,7 +183,7 @@ func (l *Lanes) next() chan struct{} {
 		return nil
 	case len(l.waiting[InteractiveLane]) == 0:
 		lane = BatchLane
-	case len(l.waiting[BatchLane]) > 0 && l.owed >= l.usual:
+	case len(l.waiting[BatchLane]) > 0 && l.owed >= slice:
 		lane = BatchLane
 	}
 	turn := l.waiting[lane][0]

@@ -23,7 +23,7 @@ func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 			dense = append(dense, *h.Scores.Dense)
 		}
 	}
-	crossZ, denseZ := standardiser(cross), standardiser(dense)
+	mix := mixer{cross: spreadOf(cross), dense: spreadOf(dense)}
 	ranked := make([]rag.Hit, 0, len(cross))
 	var rest []rag.Hit
 	for i, h := range hits {
@@ -32,7 +32,7 @@ func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 			continue
 		}
 		logit := float64(logits[i])
-		mixed := crossWeight*crossZ(logit) + (1-crossWeight)*denseZ(*h.Scores.Dense)
+		mixed := mix.score(logit, *h.Scores.Dense)
 		relevance := 1 / (1 + math.Exp(-logit))
 		h.Scores.RerankLogit, h.Scores.Blend, h.Scores.Relevance = &logit, &mixed, &relevance
 		h.RankedBy = rag.RankedByBlend
@@ -42,13 +42,41 @@ func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 	return append(ranked, rest...)
 }
 
-// standardiser gives the function x -> (x - mean) / standard deviation of xs; 0 where xs do not differ.
-func standardiser(xs []float64) func(float64) float64 {
-	mean, deviation := meanAndDeviation(xs)
-	return func(x float64) float64 {
-		if deviation < 1e-12 {
-			return 0
-		}
-		return (x - mean) / deviation
+// mixer blends logits and dense scores, each standardised over what was scored.
+type mixer struct{ cross, dense spread }
+
+func (m mixer) score(logit, dense float64) float64 {
+	return crossWeight*m.cross.z(logit) + (1-crossWeight)*m.dense.z(dense)
+}
+
+// logitFor is the logit with which a passage of that dense score reaches a blend of mixed.
+func (m mixer) logitFor(mixed, dense float64) float64 {
+	return m.cross.mean + m.cross.deviation*(mixed-(1-crossWeight)*m.dense.z(dense))/crossWeight
+}
+
+// spread is a mean and a standard deviation.
+type spread struct{ mean, deviation float64 }
+
+func spreadOf(xs []float64) spread {
+	var s spread
+	for _, x := range xs {
+		s.mean += x
 	}
+	s.mean /= float64(len(xs))
+	for _, x := range xs {
+		s.deviation += (x - s.mean) * (x - s.mean)
+	}
+	s.deviation = math.Sqrt(s.deviation / float64(len(xs)))
+	return s
+}
+
+// flat says that the values do not differ.
+func (s spread) flat() bool { return s.deviation < 1e-12 }
+
+// z is (x - mean) / deviation; 0 where the values do not differ.
+func (s spread) z(x float64) float64 {
+	if s.flat() {
+		return 0
+	}
+	return (x - s.mean) / s.deviation
 }

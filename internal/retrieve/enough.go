@@ -42,36 +42,21 @@ func enough(hits []rag.Hit, topK int, tolerance float64) func(logits []float32) 
 // placesLeft is how many of the first topK places the candidates from len(cross) on are expected to take.
 func placesLeft(cross, dense []float64, topK int) float64 {
 	n := len(cross)
-	crossMean, crossDeviation := meanAndDeviation(cross)
-	denseMean, denseDeviation := meanAndDeviation(dense[:n])
-	if crossDeviation < 1e-12 {
+	mix := mixer{cross: spreadOf(cross), dense: spreadOf(dense[:n])}
+	if mix.cross.flat() {
 		return math.Inf(1)
 	}
-	crossZ, denseZ := standardiser(cross), standardiser(dense[:n])
 	mixed := make([]float64, n)
 	for i := range mixed {
-		mixed[i] = crossWeight*crossZ(cross[i]) + (1-crossWeight)*denseZ(dense[i])
+		mixed[i] = mix.score(cross[i], dense[i])
 	}
 	slices.Sort(mixed)
 	bar := mixed[n-topK]
-	mean, deviation := meanAndDeviation(cross[max(0, n-recentScored):])
-	deviation = max(deviation, leastSpread*crossDeviation)
+	recent := spreadOf(cross[max(0, n-recentScored):])
+	deviation := max(recent.deviation, leastSpread*mix.cross.deviation)
 	expected := 0.0
 	for _, d := range dense[n:] {
-		z := (d - denseMean) / max(denseDeviation, 1e-12)
-		needed := crossMean + crossDeviation*(bar-(1-crossWeight)*z)/crossWeight
-		expected += 0.5 * math.Erfc((needed-mean)/deviation/math.Sqrt2)
+		expected += 0.5 * math.Erfc((mix.logitFor(bar, d)-recent.mean)/deviation/math.Sqrt2)
 	}
 	return expected
-}
-
-func meanAndDeviation(xs []float64) (mean, deviation float64) {
-	for _, x := range xs {
-		mean += x
-	}
-	mean /= float64(len(xs))
-	for _, x := range xs {
-		deviation += (x - mean) * (x - mean)
-	}
-	return mean, math.Sqrt(deviation / float64(len(xs)))
 }
