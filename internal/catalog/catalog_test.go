@@ -65,7 +65,7 @@ func raw(t *testing.T, path, statement string, args ...any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
+	if n, err := result.RowsAffected(); err != nil || n == 0 && !strings.HasPrefix(statement, "CREATE") {
 		t.Fatalf("%s: %d rows (%v)", statement, n, err)
 	}
 }
@@ -154,6 +154,39 @@ func TestLostWake(t *testing.T) {
 				t.Errorf("the job ran %d times", len(ran))
 			}
 		})
+	}
+}
+
+// TestUnsettledJobIsTakenUpAgain lets the end of a job fail to be written once. Its lease must then run out, although
+// the process that held it lives on.
+func TestUnsettledJobIsTakenUpAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	c := open(t, catalog.Config{Path: path, Queue: catalog.QueueConfig{
+		Lease: 300 * time.Millisecond, Renew: 50 * time.Millisecond, Reap: 50 * time.Millisecond, Poll: 10 * time.Millisecond,
+	}})
+	collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.PutDocument(t.Context(), collection.ID, ingest.Staged{Blob: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, `CREATE TRIGGER unsettled BEFORE UPDATE OF finished_at ON jobs WHEN NEW.crashes = 0
+		BEGIN SELECT RAISE(ABORT, 'a fault'); END`)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	go func() {
+		done <- c.Run(running, func(context.Context, rag.Claim, rag.Job) error { return rag.Invalid("", "enough") }, 1)
+	}()
+	if j, err := c.WaitJob(ctx, "t", a.Job.ID); err != nil || j.State != rag.JobFailed || j.Attempts != 2 {
+		t.Errorf("wait: %v %+v", err, j)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("run: %v", err)
 	}
 }
 

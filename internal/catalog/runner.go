@@ -117,15 +117,25 @@ func (r *runner) startLoops(ctx context.Context) func() {
 	}
 }
 
-// renew extends all leases of this run, also of canceled jobs whose handlers have not returned. If that has not worked
-// for as long as a lease holds, the claims are given up, since others may have them. It gives the time of the last
-// success.
+// renew extends the leases of the claims in hand, also of canceled jobs whose handlers have not returned. One that this
+// run has let go of without being able to write that down runs out, and the reaper finds its job. If renewing has not
+// worked for as long as a lease holds, the claims are given up, since others may have them. It gives the time of the
+// last success.
 func (r *runner) renew(ctx context.Context, last time.Time) time.Time {
 	now := r.c.now()
+	held := r.claims.all()
+	if len(held) == 0 {
+		return now
+	}
 	limited, cancel := context.WithTimeout(ctx, r.c.queue.Lease)
 	defer cancel()
-	_, err := r.c.write.ExecContext(limited, `UPDATE jobs SET lease_until = ? WHERE lease_owner = ? AND lease_until IS NOT NULL`,
-		micros(now.Add(r.c.queue.Lease)), r.owner)
+	jobs := make([]rag.JobID, len(held))
+	for i, claim := range held {
+		jobs[i] = claim.Job
+	}
+	marks, ids := placeholders(jobs)
+	_, err := r.c.write.ExecContext(limited, `UPDATE jobs SET lease_until = ? WHERE lease_owner = ? AND lease_until IS NOT NULL
+		AND id IN (`+marks+`)`, append([]any{micros(now.Add(r.c.queue.Lease)), r.owner}, ids...)...)
 	if err == nil {
 		return now
 	}
