@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -73,7 +72,7 @@ func (c *Catalog) Run(ctx context.Context, handler Handler, workers int) error {
 	r := newRunner(c, handler)
 	bundle := river.NewWorkers()
 	river.AddWorker(bundle, r)
-	client, err := river.NewClient(riversqlite.New(c.write), &river.Config{
+	client, err := river.NewClient(c.write.queue(c.write.DB), &river.Config{
 		ID:                r.owner,
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		Workers:           bundle,
@@ -111,6 +110,7 @@ func (r *runner) stop(ctx context.Context, client interface {
 	if client.Stop(soft) == nil {
 		return nil
 	}
+	close(r.stopping)
 	r.claims.cancelAll(errStopping)
 	hard, cancel := context.WithTimeout(ctx, r.c.queue.HardStop)
 	defer cancel()

@@ -29,10 +29,15 @@ type runner struct {
 	owner   string // names this run in leases
 	claims  claims
 	log     *slog.Logger
+	// stopping is closed when handlers have had their time to end.
+	stopping chan struct{}
 }
 
 func newRunner(c *Catalog, handler Handler) *runner {
-	return &runner{c: c, handler: handler, owner: newOwner(), log: c.log, claims: claims{held: map[rag.Claim]context.CancelCauseFunc{}}}
+	return &runner{
+		c: c, handler: handler, owner: newOwner(), log: c.log, stopping: make(chan struct{}),
+		claims: claims{held: map[rag.Claim]context.CancelCauseFunc{}},
+	}
 }
 
 // Work does the job that River woke it for, if that is still to be done. It returns nil or a snooze: whether a job is
@@ -77,11 +82,27 @@ func (r *runner) handle(ctx context.Context, claim rag.Claim, job rag.Job) (err 
 	return r.handler(ctx, claim, job)
 }
 
-// settle writes how the handler ended. It must not be cut short by the queue's stop.
+// settle writes how the handler ended. It must not be cut short by the queue's stop. While the database is away it is
+// tried again, until that stop: a job whose end is known is not to be done, and counted, once more.
 func (r *runner) settle(ctx context.Context, claim rag.Claim, o outcome) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*busyTimeout)
-	defer cancel()
-	return r.c.settle(ctx, claim, o)
+	for tries := 1; ; tries++ {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*busyTimeout)
+		wait, err := r.c.settle(limited, claim, o)
+		cancel()
+		if !errors.Is(err, rag.ErrUnavailable) {
+			return wait, err
+		}
+		if tries == 1 {
+			r.log.WarnContext(ctx, "job not settled yet", "job_id", claim.Job, "error", err)
+		}
+		again := time.NewTimer(backoff(r.c.queue.RetryFirst, r.c.queue.RetryFirst, tries))
+		select {
+		case <-again.C:
+		case <-r.stopping:
+			again.Stop()
+			return wait, err
+		}
+	}
 }
 
 // startLoops starts what keeps claims alive and finds abandoned jobs, and gives a function that stops it. The loops
@@ -104,7 +125,12 @@ func (r *runner) startLoops(ctx context.Context) func() {
 		})
 	}
 	renewed := r.c.now()
-	loop(r.c.queue.Renew, func(ctx context.Context) { renewed = r.renew(ctx, renewed) })
+	loop(r.c.queue.Renew, func(ctx context.Context) {
+		if err := r.c.setClock(ctx); err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "clock not read", "error", err)
+		}
+		renewed = r.renew(ctx, renewed)
+	})
 	loop(r.c.queue.Watch, r.watch)
 	loop(r.c.queue.Reap, func(ctx context.Context) {
 		if err := r.c.reap(ctx); err != nil && ctx.Err() == nil {

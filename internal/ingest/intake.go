@@ -71,7 +71,11 @@ type Blobs interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// Documents writes documents, their versions and their jobs in one transaction, in the order given.
+// ErrUncertain is an error that leaves open whether what it is about was done: the database was lost while it committed.
+var ErrUncertain = errors.New("it is not known whether this was written")
+
+// Documents writes documents, their versions and their jobs in one transaction, in the order given. An error says that
+// nothing was written, unless it is ErrUncertain.
 type Documents interface {
 	PutDocuments(ctx context.Context, collection rag.CollectionID, staged []Staged) ([]Accepted, error)
 }
@@ -148,11 +152,13 @@ func (in *Intake) open(u *Upload) (io.Reader, error) {
 }
 
 // Commit names staged uploads in the catalog and queues their jobs: all of them or, on an error, none. Blobs that the
-// catalog then does not name are removed.
+// catalog then does not name are removed; where that is not known they stay.
 func (in *Intake) Commit(ctx context.Context, collection rag.Collection, staged []Staged) ([]Accepted, error) {
 	accepted, err := in.Documents.PutDocuments(ctx, collection.ID, staged)
 	if err != nil {
-		in.Discard(ctx, staged)
+		if !errors.Is(err, ErrUncertain) {
+			in.Discard(ctx, staged)
+		}
 		return nil, fmt.Errorf("commit %d uploads: %w", len(staged), err)
 	}
 	for i, a := range accepted {
