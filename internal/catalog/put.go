@@ -75,6 +75,9 @@ func (p *putter) open(ctx context.Context) error {
 }
 
 func (p *putter) put(ctx context.Context, s ingest.Staged) (ingest.Accepted, error) {
+	for _, text := range []*string{&s.Upload.ExternalID, &s.Upload.Title, &s.Upload.Filename, &s.Upload.MediaType, &s.SHA256} {
+		*text = wholeText(*text) // as they are stored, to compare
+	}
 	if s.Upload.Metadata == nil {
 		s.Upload.Metadata = rag.Metadata{}
 	}
