@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,7 @@ func TestPostgres(t *testing.T) {
 	})
 	t.Run("many claim", func(t *testing.T) { testManyClaim(t, fresh(t)) })
 	t.Run("writers clash", func(t *testing.T) { testWritersClash(t, fresh(t)) })
+	t.Run("replace while claiming", func(t *testing.T) { testReplaceWhileClaiming(t, fresh(t)) })
 	t.Run("processes killed", func(t *testing.T) { testKilled(t, server.Database(t)) })
 	t.Run("server killed", func(t *testing.T) { testServerKilled(t, server, fresh(t)) }) // last: it ends all connections
 }
@@ -160,6 +162,70 @@ func testWritersClash(t *testing.T, cfg catalog.Config) {
 		if counts, err := c.Counts(t.Context(), collection.ID); err != nil || counts.Total != 1+2*writers {
 			t.Errorf("%s: %+v (%v)", collection.Name, counts, err)
 		}
+	}
+}
+
+// testReplaceWhileClaiming replaces one document again and again from several catalogs while others take its jobs. A job
+// must not come back once it was canceled, and no two handlers be at the document at a time.
+func testReplaceWhileClaiming(t *testing.T, cfg catalog.Config) {
+	cfg.Queue = catalog.QueueConfig{
+		Poll: 5 * time.Millisecond, Lease: time.Minute, Overdue: time.Minute, Watch: 5 * time.Millisecond, RetryFirst: time.Millisecond,
+	}
+	first := open(t, cfg)
+	collection, err := first.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var workers, writers sync.WaitGroup
+	var at atomic.Int32
+	for range 3 {
+		c := open(t, cfg)
+		workers.Go(func() {
+			err := c.Run(ctx, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
+				if at.Add(1) > 1 {
+					t.Errorf("job %d runs beside another one on its document", job.ID)
+				}
+				defer at.Add(-1)
+				if err := c.ReplaceChunks(ctx, claim, ingest.Cut{Chunks: make([]rag.Chunk, 3)}); err != nil {
+					return err
+				}
+				pending, err := c.PendingChunks(ctx, claim, 9)
+				if err != nil {
+					return err
+				}
+				for _, chunk := range pending {
+					err = errors.Join(err, c.MarkIndexed(ctx, claim, []rag.ChunkID{chunk.ID}))
+				}
+				return errors.Join(err, c.Publish(ctx, claim))
+			}, 4)
+			if err != nil {
+				t.Errorf("run: %v", err)
+			}
+		})
+	}
+	for writer := range 3 {
+		c := open(t, cfg)
+		writers.Go(func() {
+			for i := range 60 {
+				s := ingest.Staged{Upload: ingest.Upload{ExternalID: "one"}, Blob: "b", SHA256: fmt.Sprint(writer, i)}
+				if _, err := c.PutDocument(t.Context(), collection.ID, s); err != nil {
+					t.Errorf("put: %v", err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	awaitReady(limited, t, first, collection.ID, []string{"one"})
+	stop()
+	workers.Wait()
+	open, err := first.Jobs(t.Context(), "t", catalog.JobFilter{
+		States: []rag.JobState{rag.JobQueued, rag.JobRunning, rag.JobRetrying, rag.JobFailed}, Limit: 9,
+	})
+	if err != nil || len(open) != 0 {
+		t.Errorf("jobs that came back or failed: %v %+v", err, open)
 	}
 }
 
