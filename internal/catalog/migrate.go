@@ -85,12 +85,8 @@ func (c *Catalog) apply(ctx context.Context, tx *transaction) error {
 
 // checkSchema refuses a database that a newer redkite has migrated. One without any schema is fine: Migrate makes it.
 func (c *Catalog) checkSchema(ctx context.Context) error {
-	var tables int
-	if err := c.write.QueryRowContext(ctx, c.write.hasTable, "schema_migrations").Scan(&tables); err != nil {
-		return unavailable("read schema", err)
-	}
-	if tables == 0 {
-		return nil
+	if found, err := c.Migrated(ctx); err != nil || !found {
+		return err
 	}
 	at, err := schemaNumber(ctx, c.write)
 	if err != nil {
@@ -101,6 +97,15 @@ func (c *Catalog) checkSchema(ctx context.Context) error {
 		return err
 	}
 	return refuseNewer(at, known)
+}
+
+// Migrated reports whether the database has a catalog's tables, of whatever release.
+func (c *Catalog) Migrated(ctx context.Context) (bool, error) {
+	var tables int
+	if err := c.write.QueryRowContext(ctx, c.write.hasTable, "schema_migrations").Scan(&tables); err != nil {
+		return false, unavailable("read schema", err)
+	}
+	return tables > 0, nil
 }
 
 func refuseNewer(at int, known []migration) error {

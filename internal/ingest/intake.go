@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -95,6 +97,9 @@ const sniffBytes = 3072
 
 // Stage makes the bytes of an upload durable. An empty, too large or unknown file is a rag.Problem and leaves nothing.
 func (in *Intake) Stage(ctx context.Context, collection rag.Collection, u Upload) (Staged, error) {
+	if strings.ContainsRune(u.ExternalID, 0) || !utf8.ValidString(u.ExternalID) {
+		return Staged{}, rag.Invalid("/id", "an id is text in UTF-8 without NUL characters, not %q", u.ExternalID)
+	}
 	if err := in.Check(collection.Fields, u.Metadata); err != nil {
 		return Staged{}, err
 	}
