@@ -71,7 +71,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Catalog, error) {
 	}
 	write, read, err := d.open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open catalog %s: %w", d.where, err)
+		return nil, fmt.Errorf("open catalog: %w", err)
 	}
 	c := &Catalog{
 		write: &database{write, d}, read: &database{read, d}, queue: cfg.Queue.withDefaults(), now: cfg.Now,

@@ -108,10 +108,20 @@ func durable(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
+// unreachable says why the first connection failed. The library's own message lists every attempt, a line each.
 func unreachable(where string, err error) error {
+	reason := err
+	var refused *pgconn.PgError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &refused):
+		reason = errors.New(refused.Message)
+	case errors.As(err, &network):
+		reason = network.Err
+	}
 	return &rag.Problem{
-		Kind: rag.ErrUnavailable, Code: "catalog_unavailable", Err: err, RetryAfter: 5 * time.Second,
-		Message: fmt.Sprintf("%s can't be used: %v; check catalog-url, and that the server runs", where, err),
+		Kind: rag.ErrUnavailable, Code: "catalog_unavailable", RetryAfter: 5 * time.Second,
+		Message: fmt.Sprintf("%s can't be used: %v; check catalog-url, and that the server runs", where, reason),
 	}
 }
 

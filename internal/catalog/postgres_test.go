@@ -32,6 +32,13 @@ func TestPostgres(t *testing.T) {
 		})
 	})
 	t.Run("lost wake", func(t *testing.T) { testLostWake(t, fresh) })
+	t.Run("schema of its own", func(t *testing.T) {
+		testLostWake(t, func(t *testing.T) catalog.Config {
+			address := server.Database(t)
+			server.Exec(t, address, `CREATE SCHEMA apart`)
+			return catalog.Config{URL: address + "&search_path=apart"}
+		})
+	})
 	t.Run("migrate together", func(t *testing.T) { testMigrateTogether(t, fresh(t)) })
 	t.Run("newer schema", func(t *testing.T) {
 		cfg := fresh(t)

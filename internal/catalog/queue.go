@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -119,23 +118,3 @@ func (r *runner) stop(ctx context.Context, client interface {
 	}
 	return nil
 }
-
-// riverLogger lets only River's warnings through.
-func riverLogger(log *slog.Logger) *slog.Logger {
-	return slog.New(warnings{log.With("library", "river").Handler()})
-}
-
-type warnings struct{ slog.Handler }
-
-// Enabled drops what is below a warning.
-func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
-}
-
-// WithAttrs keeps the threshold on derived loggers.
-func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return warnings{w.Handler.WithAttrs(attrs)}
-}
-
-// WithGroup keeps the threshold on derived loggers.
-func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }

@@ -28,10 +28,10 @@ func sqliteDialect(path string) *dialect {
 
 func openSQLite(ctx context.Context, path string) (write, read *sql.DB, err error) {
 	if write, err = openWriter(ctx, path); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	if read, err = sql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
-		return nil, nil, errors.Join(err, write.Close())
+		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close())
 	}
 	read.SetMaxOpenConns(readConnections)
 	read.SetMaxIdleConns(readConnections)

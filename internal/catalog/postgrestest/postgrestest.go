@@ -65,10 +65,10 @@ func Start(t *testing.T) *Server {
 
 // find gives the folder of the newest server's programs; empty where there is none.
 func find() string {
-	if path, err := exec.LookPath("postgres"); err == nil {
+	if path, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(path)
 	}
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/postgres", "/usr/pgsql-*/bin/postgres", "/opt/homebrew/opt/postgresql@*/bin/postgres"} {
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/initdb", "/usr/pgsql-*/bin/initdb", "/opt/homebrew/opt/postgresql@*/bin/initdb"} {
 		if found, err := filepath.Glob(pattern); err == nil && len(found) > 0 {
 			return filepath.Dir(slices.MaxFunc(found, func(a, b string) int {
 				return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
