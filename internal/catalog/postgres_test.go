@@ -57,15 +57,22 @@ func TestPostgres(t *testing.T) {
 	t.Run("server killed", func(t *testing.T) { testServerKilled(t, server, fresh(t)) }) // last: it ends all connections
 }
 
+// docs makes a collection.
+func docs(t *testing.T, c *catalog.Catalog) rag.Collection {
+	t.Helper()
+	collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return collection
+}
+
 // testManyClaim lets six catalogs with pools of their own work on one queue: no job is held twice at a time, and each
 // is done once.
 func testManyClaim(t *testing.T, cfg catalog.Config) {
 	cfg.Queue = catalog.QueueConfig{Poll: 10 * time.Millisecond, Lease: time.Minute, Overdue: time.Minute}
 	first := open(t, cfg)
-	collection, err := first.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	collection := docs(t, first)
 	const jobs, catalogs = 150, 6
 	var mu sync.Mutex
 	holds, runs := map[rag.JobID]int{}, map[rag.JobID]int{}
@@ -179,10 +186,7 @@ func testReplaceWhileClaiming(t *testing.T, cfg catalog.Config) {
 		Poll: 5 * time.Millisecond, Lease: time.Minute, Overdue: time.Minute, Watch: 5 * time.Millisecond, RetryFirst: time.Millisecond,
 	}
 	first := open(t, cfg)
-	collection, err := first.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	collection := docs(t, first)
 	ctx, stop := context.WithCancel(t.Context())
 	var workers, writers sync.WaitGroup
 	var at atomic.Int32
@@ -244,10 +248,7 @@ func testServerKilled(t *testing.T, server *postgrestest.Server, cfg catalog.Con
 		Overdue: time.Second, RetryFirst: 50 * time.Millisecond, WaitMost: 500 * time.Millisecond, MaxFailures: 1,
 	}
 	c := open(t, cfg)
-	collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	collection := docs(t, c)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	done := make(chan error, 1)
