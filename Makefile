@@ -69,6 +69,7 @@ clean: ## Remove what was built (.deps/ and ./data stay)
 
 .PHONY: deps-test
 deps-test: deps ## Fetch what only the tests need: a Milvus server and the Python reference
+	@.setup/check tests
 	@.setup/venv milvus-server
 	@.setup/venv python
 

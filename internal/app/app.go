@@ -80,7 +80,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 
-	a.catalog, err = catalog.Open(ctx, catalog.Config{Path: where.catalog}, o.Log)
+	a.catalog, err = openCatalog(ctx, s, o.Log)
 	if err != nil {
 		return nil, err
 	}

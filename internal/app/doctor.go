@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/config"
 	"github.com/redkite/redkite/internal/milvus"
 	"github.com/redkite/redkite/internal/model"
@@ -43,7 +42,7 @@ func Doctor(ctx context.Context, s config.Settings, log *slog.Logger) []Check {
 		{"ONNX Runtime", func(context.Context) (string, error) { return checkRuntime(s) }, "run 'make deps', or set --onnxruntime-library to the library's path"},
 		{"processor", func(context.Context) (string, error) { return checkProcessor() }, "int8 models are slower here; fp32 ones may be quicker, add them with 'redkite models add'"},
 		{"models", func(ctx context.Context) (string, error) { return checkModels(ctx, s) }, "restore the models folder, or add the model again with 'redkite models'"},
-		{"catalog", func(ctx context.Context) (string, error) { return checkCatalog(ctx, s, log) }, "restore the data folder from a backup, or start with an empty --data"},
+		{"catalog", func(ctx context.Context) (string, error) { return checkCatalog(ctx, s, log) }, mendCatalog(s)},
 		{"milvus", func(ctx context.Context) (string, error) { return checkMilvus(ctx, s, log) }, "run 'make deps' for the embedded one; for a server check --milvus-address and that it runs"},
 	}
 	findings := make([]Check, 0, len(checks))
@@ -133,16 +132,29 @@ func checkModels(ctx context.Context, s config.Settings) (string, error) {
 	return strings.Join(names, ", ") + " are whole", nil
 }
 
+func mendCatalog(s config.Settings) string {
+	if s.CatalogURL != "" {
+		return "check catalog-url, and that PostgreSQL runs and the user may use the database"
+	}
+	return "restore the data folder from a backup, or start with an empty --data"
+}
+
 func checkCatalog(ctx context.Context, s config.Settings, log *slog.Logger) (string, error) {
-	path := filepath.Join(s.Data, "catalog.db")
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	path := catalogFile(s)
+	if _, err := os.Stat(path); s.CatalogURL == "" && errors.Is(err, os.ErrNotExist) {
 		return "none yet; a server makes it at " + path, nil
 	}
-	c, err := catalog.Open(ctx, catalog.Config{Path: path}, log)
+	c, err := openCatalog(ctx, s, log)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
+	switch found, err := c.Migrated(ctx); {
+	case err != nil:
+		return "", err
+	case !found:
+		return c.Where() + " answers and is empty; a server makes the tables", nil
+	}
 	documents, err := c.DocumentsByStatus(ctx)
 	if err != nil {
 		return "", err
@@ -151,7 +163,7 @@ func checkCatalog(ctx context.Context, s config.Settings, log *slog.Logger) (str
 	for _, n := range documents {
 		total += n
 	}
-	return fmt.Sprintf("%s answers, %d documents", path, total), nil
+	return fmt.Sprintf("%s answers, %d documents", c.Where(), total), nil
 }
 
 func checkMilvus(ctx context.Context, s config.Settings, log *slog.Logger) (string, error) {

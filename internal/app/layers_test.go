@@ -72,6 +72,7 @@ func TestLibrariesStayBehindTheirPackage(t *testing.T) {
 		"github.com/daulet/tokenizers":       "internal/tokenizer",
 		"github.com/riverqueue/river":        "internal/catalog",
 		"modernc.org/sqlite":                 "internal/catalog",
+		"github.com/jackc/pgx":               "internal/catalog",
 		"github.com/gin-gonic/gin":           "internal/httpapi",
 		"github.com/klippa-app/go-pdfium":    "internal/parse",
 	}

@@ -13,12 +13,19 @@ import (
 	"github.com/redkite/redkite/internal/model"
 )
 
-// withCatalog opens the catalog of the data folder, brought up to date, for one operation.
+// openCatalog opens the catalog: the PostgreSQL database that is set, else the file in the data folder.
+func openCatalog(ctx context.Context, s config.Settings, log *slog.Logger) (*catalog.Catalog, error) {
+	return catalog.Open(ctx, catalog.Config{Path: catalogFile(s), URL: s.CatalogURL}, log)
+}
+
+func catalogFile(s config.Settings) string { return filepath.Join(s.Data, "catalog.db") }
+
+// withCatalog opens the catalog, brought up to date, for one operation.
 func withCatalog(ctx context.Context, s config.Settings, log *slog.Logger, do func(*catalog.Catalog) error) error {
 	if err := os.MkdirAll(s.Data, 0o750); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	c, err := catalog.Open(ctx, catalog.Config{Path: filepath.Join(s.Data, "catalog.db")}, log)
+	c, err := openCatalog(ctx, s, log)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,6 @@ type paths struct {
 	addedModels string // folder of the models that the operator added
 	onnxRuntime string // ONNX Runtime's shared library
 	milvusLite  string // the milvus-lite program; empty with an external Milvus
-	catalog     string // SQLite file
 	blobs       string
 	milvusData  string // the embedded Milvus's folder
 	pdfCache    string // compiled PDF engine
@@ -26,7 +25,6 @@ type paths struct {
 // findPaths settles the paths: what is set, else what lies in the working directory, else beside the binary.
 func findPaths(s config.Settings) (paths, error) {
 	p := paths{
-		catalog:    filepath.Join(s.Data, "catalog.db"),
 		blobs:      filepath.Join(s.Data, "blobs"),
 		milvusData: filepath.Join(s.Data, "milvus"),
 		pdfCache:   filepath.Join(s.Data, "cache", "pdf"),

@@ -1,5 +1,5 @@
 // Package catalog is what redkite knows for certain: collections, documents and their versions, chunks, jobs and API
-// keys, in SQLite. Milvus is derived from it and can be rebuilt.
+// keys, in SQLite or PostgreSQL. Milvus is derived from it and can be rebuilt.
 //
 //	upload  -> one transaction: document, version, job, River job        (put.go)
 //	worker  -> claim with a fence -> chunk rows -> publish -> forget      (queue.go, chunks.go, publish.go)
@@ -8,7 +8,7 @@
 // River wakes workers, in the same database and the same transaction as the job it stands for. The row in jobs decides:
 // every write of a worker checks that its fence is still the job's, in the transaction that writes.
 //
-// Several processes may open one file. Each has one connection that writes and a pool that reads.
+// Several processes may open one database. What differs between the two is in dialect.go, sqlite.go and postgres.go.
 package catalog
 
 import (
@@ -17,15 +17,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -35,22 +34,29 @@ const (
 	busyTimeout = 15 * time.Second
 	// readConnections is enough for concurrent queries: a read takes under a millisecond.
 	readConnections = 8
+	// transactionLimit ends a transaction whose database does not answer any more. The longest one that works writes a
+	// thousand uploads, some seconds.
+	transactionLimit = 2 * time.Minute
+	// aloneAfter is how often a transaction is repeated among others before it asks to run alone.
+	aloneAfter = 4
 )
 
 // Config says where the catalog is.
 type Config struct {
 	Path  string           // of the SQLite file; its folder must exist
+	URL   string           // of a PostgreSQL database, postgres://...; Path counts where it is empty
 	Queue QueueConfig      // zero fields take their defaults
-	Now   func() time.Time // time.Now when nil
+	Now   func() time.Time // the database's clock when nil
 }
 
 // Catalog is an open catalog. It is safe for concurrent use.
 type Catalog struct {
-	write *sql.DB // one connection, which River shares
-	read  *sql.DB
+	write *database // River shares it
+	read  *database
 	river *river.Client[*sql.Tx] // inserts only
 	queue QueueConfig
 	now   func() time.Time
+	ahead atomic.Int64 // nanoseconds by which the database's clock is ahead of ours
 	log   *slog.Logger
 	ends  *ends
 	touch sync.WaitGroup // last-used marks of keys being written
@@ -59,63 +65,60 @@ type Catalog struct {
 // Open opens the catalog, and makes the file where there is none; Migrate then brings its tables up to date. A schema
 // newer than this program is refused.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Catalog, error) {
-	log = log.With("component", "catalog")
-	write, err := openWriter(ctx, cfg.Path)
+	d, err := dialectOf(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open catalog %s: %w", cfg.Path, err)
+		return nil, err
 	}
-	read, err := sql.Open("sqlite", dsn(cfg.Path, "query_only(1)"))
+	write, read, err := d.open(ctx)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open catalog %s: %w", cfg.Path, err), write.Close())
+		return nil, fmt.Errorf("open catalog: %w", err)
 	}
-	read.SetMaxOpenConns(readConnections)
-	read.SetMaxIdleConns(readConnections)
-	c := &Catalog{write: write, read: read, queue: cfg.Queue.withDefaults(), now: cfg.Now, log: log, ends: newEnds()}
+	c := &Catalog{
+		write: &database{write, d}, read: &database{read, d}, queue: cfg.Queue.withDefaults(), now: cfg.Now,
+		log: log.With("component", "catalog"), ends: newEnds(),
+	}
 	if c.now == nil {
-		c.now = time.Now
+		c.now = func() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 	}
-	if err := c.checkSchema(ctx); err != nil {
+	if err := errors.Join(c.setClock(ctx), c.checkSchema(ctx)); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	c.river, err = river.NewClient(riversqlite.New(write), &river.Config{Logger: riverLogger(log), PollOnly: true})
+	c.river, err = river.NewClient(d.queue(write), &river.Config{Logger: riverLogger(c.log), PollOnly: true})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open queue: %w", err), c.Close())
 	}
 	return c, nil
 }
 
-// openWriter opens the one connection that writes and puts the file into WAL mode. That switch alone does not wait for
-// other connections, so it is repeated while another process does the same.
-func openWriter(ctx context.Context, path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"))
-	if err != nil {
-		return nil, err
+func dialectOf(cfg Config) (*dialect, error) {
+	switch {
+	case cfg.URL == "":
+		return sqliteDialect(cfg.Path), nil
+	case strings.HasPrefix(cfg.URL, "postgres://"), strings.HasPrefix(cfg.URL, "postgresql://"):
+		return postgresDialect(cfg.URL)
 	}
-	db.SetMaxOpenConns(1)
-	db.SetConnMaxLifetime(0)
-	for deadline := time.Now().Add(busyTimeout); ; {
-		err = db.PingContext(ctx)
-		if err == nil || !isBusy(err) || time.Now().After(deadline) {
-			break
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			break
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
+	return nil, rag.Invalid("", "setting catalog-url begins with postgres://, or is empty for SQLite in the data folder")
 }
 
-// dsn names a SQLite file with its pragmas. A transaction takes the write lock when it begins, so that it waits then
-// and not, in vain, at its first write.
-func dsn(path string, pragmas ...string) string {
-	q := url.Values{"_txlock": {"immediate"}, "_busy_timeout": {fmt.Sprint(busyTimeout.Milliseconds())}, "_pragma": pragmas}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+// setClock finds how far the database's clock is ahead, so that leases of several hosts run by one clock.
+func (c *Catalog) setClock(ctx context.Context) error {
+	if c.write.clock == nil {
+		return nil
+	}
+	asked := time.Now()
+	theirs, err := c.write.clock(ctx, c.write.DB)
+	if err != nil {
+		return unavailable("read the database's clock", err)
+	}
+	answered := time.Now()
+	c.ahead.Store(int64(theirs.Sub(asked.Add(answered.Sub(asked) / 2))))
+	return nil
 }
 
-// Close waits for writes under way and closes the file. Run must have returned.
+// Where says which database this is, without its password.
+func (c *Catalog) Where() string { return c.write.where }
+
+// Close waits for writes under way and closes the database. Run must have returned.
 func (c *Catalog) Close() error {
 	c.touch.Wait()
 	return errors.Join(c.read.Close(), c.write.Close())
@@ -130,60 +133,61 @@ func (c *Catalog) Ping(ctx context.Context) error {
 	return nil
 }
 
-// inTx runs fn in one write transaction.
-func (c *Catalog) inTx(ctx context.Context, what string, fn func(*sql.Tx) error) error {
-	tx, err := c.write.BeginTx(ctx, nil)
-	if err != nil {
-		return unavailable(what, err)
-	}
-	if err := fn(tx); err != nil {
-		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
-			err = errors.Join(err, rollback)
+// inTx runs fn in one write transaction. Where that clashed with another one, all of it is undone and fn is called again,
+// for up to busyTimeout: so fn must set whatever it gives to the outside anew each time. An error that is
+// ingest.ErrUncertain leaves open whether the transaction was committed.
+func (c *Catalog) inTx(ctx context.Context, what string, fn func(*transaction) error) error {
+	deadline := time.Now().Add(busyTimeout)
+	for tries := 1; ; tries++ {
+		err := c.tryTx(ctx, tries > aloneAfter, fn)
+		if err == nil || faultOf(err) != faultConflict || time.Now().After(deadline) {
+			return unavailable(what, err)
 		}
-		return unavailable(what, err)
+		if paused := pause(ctx, backoff(5*time.Millisecond, 200*time.Millisecond, tries)); paused != nil {
+			return unavailable(what, errors.Join(paused, err))
+		}
 	}
-	if err := tx.Commit(); err != nil {
-		return unavailable(what, err)
-	}
-	return nil
 }
 
-// unavailable adds the operation to an error, and the kind to what will pass: a busy file or a full disk.
-func unavailable(what string, err error) error {
-	if err == nil {
-		return nil
+// tryTx runs fn in one transaction once.
+func (c *Catalog) tryTx(ctx context.Context, alone bool, fn func(*transaction) error) error {
+	// The caller may end the wait for a connection and every statement, but not the commit: it would not learn whether
+	// that came through.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionLimit)
+	defer cancel()
+	begun := context.AfterFunc(ctx, cancel)
+	tx, err := c.write.BeginTx(whole, c.write.transaction)
+	if err != nil {
+		return errors.Join(err, ctx.Err())
 	}
-	err = fmt.Errorf("%s: %w", what, err)
-	var e *sqlite.Error
-	switch {
-	case isBusy(err):
-		return rag.Unavailable("catalog", err)
-	case errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL:
-		return &rag.Problem{
-			Kind: rag.ErrUnavailable, Code: "disk_full", Err: err, RetryAfter: time.Minute,
-			Message: "the disk that holds the catalog is full; free some space and try again",
+	if !begun() {
+		return errors.Join(ctx.Err(), rollBack(tx))
+	}
+	t := &transaction{tx, c.write.dialect}
+	if alone && t.dialect.alone != "" {
+		_, err = tx.ExecContext(ctx, t.dialect.alone)
+	}
+	if err == nil {
+		err = fn(t)
+	}
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		err = errors.Join(err, rollBack(tx))
+		if whole.Err() != nil && ctx.Err() == nil {
+			return rag.Unavailable("catalog", err)
 		}
+		return err
+	}
+	err = tx.Commit()
+	if err != nil && (faultOf(err) == faultGone || whole.Err() != nil) {
+		return rag.Unavailable("catalog", fmt.Errorf("commit: %w", errors.Join(ingest.ErrUncertain, err)))
 	}
 	return err
 }
 
-func isBusy(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
+// rollBack undoes a transaction. One on a connection that is gone is undone by the database.
+func rollBack(tx *sql.Tx) error {
+	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) && faultOf(err) != faultGone {
+		return fmt.Errorf("roll back: %w", err)
 	}
-	code := e.Code() & 0xff
-	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
-}
-
-// pause waits for d or for the end of ctx, whichever is first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -57,6 +58,9 @@ func open(t *testing.T, cfg catalog.Config) *catalog.Catalog {
 func raw(t *testing.T, path, statement string, args ...any) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=5000")
+	if strings.HasPrefix(path, "postgres:") {
+		db, err = sql.Open("pgx", path)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +69,7 @@ func raw(t *testing.T, path, statement string, args ...any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
+	if n, err := result.RowsAffected(); err != nil || n == 0 && !strings.HasPrefix(statement, "CREATE") {
 		t.Fatalf("%s: %d rows (%v)", statement, n, err)
 	}
 }
@@ -86,11 +90,14 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 }
 
 func TestOpenAndMigrateTogether(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "catalog.db")
+	testMigrateTogether(t, catalog.Config{Path: filepath.Join(t.TempDir(), "catalog.db")})
+}
+
+func testMigrateTogether(t *testing.T, cfg catalog.Config) {
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
-			c, err := catalog.Open(t.Context(), catalog.Config{Path: path}, quiet())
+			c, err := catalog.Open(t.Context(), cfg, quiet())
 			if err != nil {
 				t.Errorf("open: %v", err)
 				return
@@ -113,6 +120,12 @@ func TestOpenWithoutFolder(t *testing.T) {
 
 // TestLostWake takes River's row away, or leaves it taken by a process that died before it claimed.
 func TestLostWake(t *testing.T) {
+	testLostWake(t, func(t *testing.T) catalog.Config {
+		return catalog.Config{Path: filepath.Join(t.TempDir(), "catalog.db")}
+	})
+}
+
+func testLostWake(t *testing.T, fresh func(t *testing.T) catalog.Config) {
 	for name, fault := range map[string]string{
 		"gone":      `DELETE FROM river_job`,
 		"ended":     `UPDATE river_job SET state = 'discarded', finalized_at = CURRENT_TIMESTAMP`,
@@ -121,8 +134,9 @@ func TestLostWake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "catalog.db")
-			c := open(t, catalog.Config{Path: path, Queue: catalog.QueueConfig{Reap: 50 * time.Millisecond, Poll: 10 * time.Millisecond}})
+			cfg := fresh(t)
+			cfg.Queue = catalog.QueueConfig{Reap: 50 * time.Millisecond, Poll: 10 * time.Millisecond}
+			c := open(t, cfg)
 			collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
 			if err != nil {
 				t.Fatal(err)
@@ -131,7 +145,7 @@ func TestLostWake(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			raw(t, path, fault)
+			raw(t, cmp.Or(cfg.URL, cfg.Path), fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			ran := make(chan rag.JobID, 9)
@@ -154,6 +168,39 @@ func TestLostWake(t *testing.T) {
 				t.Errorf("the job ran %d times", len(ran))
 			}
 		})
+	}
+}
+
+// TestUnsettledJobIsTakenUpAgain lets the end of a job fail to be written once. Its lease must then run out, although
+// the process that held it lives on.
+func TestUnsettledJobIsTakenUpAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	c := open(t, catalog.Config{Path: path, Queue: catalog.QueueConfig{
+		Lease: 300 * time.Millisecond, Renew: 50 * time.Millisecond, Reap: 50 * time.Millisecond, Poll: 10 * time.Millisecond,
+	}})
+	collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.PutDocument(t.Context(), collection.ID, ingest.Staged{Blob: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, `CREATE TRIGGER unsettled BEFORE UPDATE OF finished_at ON jobs WHEN NEW.crashes = 0
+		BEGIN SELECT RAISE(ABORT, 'a fault'); END`)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	go func() {
+		done <- c.Run(running, func(context.Context, rag.Claim, rag.Job) error { return rag.Invalid("", "enough") }, 1)
+	}()
+	if j, err := c.WaitJob(ctx, "t", a.Job.ID); err != nil || j.State != rag.JobFailed || j.Attempts != 2 {
+		t.Errorf("wait: %v %+v", err, j)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("run: %v", err)
 	}
 }
 

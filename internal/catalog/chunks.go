@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
@@ -16,9 +17,9 @@ const idBatch = 500
 
 // fenced runs fn in one transaction after it has made sure that the claim still holds: the job is running and its
 // fence is the claim's. Else it is rag.ErrStale.
-func (c *Catalog) fenced(ctx context.Context, claim rag.Claim, what string, fn func(tx *sql.Tx, j rag.Job) error) error {
+func (c *Catalog) fenced(ctx context.Context, claim rag.Claim, what string, fn func(tx *transaction, j rag.Job) error) error {
 	what = fmt.Sprintf("%s for job %d", what, claim.Job)
-	return c.inTx(ctx, what, func(tx *sql.Tx) error {
+	return c.inTx(ctx, what, func(tx *transaction) error {
 		// The update locks the row, so that nobody can end the claim before the commit.
 		result, err := tx.ExecContext(ctx, `UPDATE jobs SET fence = fence WHERE id = ? AND fence = ? AND state = ?`,
 			claim.Job, claim.Fence, rag.JobRunning)
@@ -81,7 +82,7 @@ func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error
 
 // SetStage says what the job is busy with; an ingest job's document follows.
 func (c *Catalog) SetStage(ctx context.Context, claim rag.Claim, stage rag.Stage) error {
-	return c.fenced(ctx, claim, "set stage "+string(stage), func(tx *sql.Tx, j rag.Job) error {
+	return c.fenced(ctx, claim, "set stage "+string(stage), func(tx *transaction, j rag.Job) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET stage = ? WHERE id = ?`, stage, j.ID); err != nil {
 			return err
 		}
@@ -108,7 +109,7 @@ func statusAt(stage rag.Stage) (rag.Status, bool) {
 	return "", false
 }
 
-func setVersionState(ctx context.Context, tx *sql.Tx, j rag.Job, status rag.Status, f *rag.Failure) error {
+func setVersionState(ctx context.Context, tx *transaction, j rag.Job, status rag.Status, f *rag.Failure) error {
 	if f == nil {
 		f = &rag.Failure{}
 	}
@@ -131,25 +132,13 @@ func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest
 	if err != nil {
 		return err
 	}
-	return c.fenced(ctx, claim, fmt.Sprintf("write %d chunks", len(chunks)), func(tx *sql.Tx, j rag.Job) error {
+	return c.fenced(ctx, claim, fmt.Sprintf("write %d chunks", len(chunks)), func(tx *transaction, j rag.Job) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM chunks WHERE document_id = ? AND version = ?`, j.Document, j.Version); err != nil {
 			return err
 		}
-		insert, err := tx.PrepareContext(ctx, `INSERT INTO chunks
-			(document_id, version, ordinal, text, headings, page_start, page_end, span_start, span_end, tokens)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-		if err != nil {
-			return err
-		}
-		defer insert.Close()
-		for i, ch := range chunks {
-			headings, err := toJSON(ch.Headings)
-			if err != nil {
+		for start := 0; start < len(chunks); start += insertBatch {
+			if err := insertChunks(ctx, tx, j, start, chunks[start:min(start+insertBatch, len(chunks))]); err != nil {
 				return err
-			}
-			if _, err := insert.ExecContext(ctx, j.Document, j.Version, i, ch.Text, headings,
-				ch.PageStart, ch.PageEnd, ch.Span.Start, ch.Span.End, ch.Tokens); err != nil {
-				return fmt.Errorf("chunk %d: %w", i, err)
 			}
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ? WHERE document_id = ? AND version = ?`,
@@ -159,6 +148,31 @@ func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, total = ?, crashes = 0 WHERE id = ?`, len(chunks), j.ID)
 		return err
 	})
+}
+
+// insertBatch is how many chunks one statement inserts.
+const insertBatch = 50
+
+// insertChunks inserts chunks of the job's version; first is the ordinal of the first one.
+func insertChunks(ctx context.Context, tx *transaction, j rag.Job, first int, chunks []rag.Chunk) error {
+	rows := make([]string, len(chunks))
+	args := make([]any, 0, 10*len(chunks))
+	for i, ch := range chunks {
+		headings, err := toJSON(ch.Headings)
+		if err != nil {
+			return err
+		}
+		rows[i] = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		args = append(args, j.Document, j.Version, first+i, ch.Text, headings,
+			ch.PageStart, ch.PageEnd, ch.Span.Start, ch.Span.End, ch.Tokens)
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO chunks
+		(document_id, version, ordinal, text, headings, page_start, page_end, span_start, span_end, tokens)
+		VALUES `+strings.Join(rows, ", "), args...)
+	if err != nil {
+		return fmt.Errorf("chunks from %d: %w", first, err)
+	}
+	return nil
 }
 
 const chunkColumns = `k.id, k.document_id, k.version, k.ordinal, k.text, k.headings, k.page_start, k.page_end,
@@ -194,7 +208,7 @@ func (c *Catalog) PendingChunks(ctx context.Context, claim rag.Claim, limit int)
 
 // MarkIndexed says that Milvus has these chunks, and moves the job's progress on by as many.
 func (c *Catalog) MarkIndexed(ctx context.Context, claim rag.Claim, ids []rag.ChunkID) error {
-	return c.fenced(ctx, claim, fmt.Sprintf("mark %d chunks indexed", len(ids)), func(tx *sql.Tx, j rag.Job) error {
+	return c.fenced(ctx, claim, fmt.Sprintf("mark %d chunks indexed", len(ids)), func(tx *transaction, j rag.Job) error {
 		marked, err := execBatches(ctx, tx, `UPDATE chunks SET indexed = 1
 			WHERE document_id = ? AND version = ? AND indexed = 0 AND id IN `, ids, j.Document, j.Version)
 		if err != nil {
@@ -206,7 +220,7 @@ func (c *Catalog) MarkIndexed(ctx context.Context, claim rag.Claim, ids []rag.Ch
 }
 
 // execBatches runs a statement that ends in "id IN" for the ids, batch by batch, and sums up the rows changed.
-func execBatches(ctx context.Context, tx *sql.Tx, statement string, ids []rag.ChunkID, args ...any) (int64, error) {
+func execBatches(ctx context.Context, tx *transaction, statement string, ids []rag.ChunkID, args ...any) (int64, error) {
 	var changed int64
 	for start := 0; start < len(ids); start += idBatch {
 		marks, values := placeholders(ids[start:min(start+idBatch, len(ids))])

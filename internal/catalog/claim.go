@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,7 +17,7 @@ const drainPoll = 200 * time.Millisecond
 // the zero claim; one that can't run yet, how long to wait. wakeID is the River job that asks: one that a newer
 // River job has replaced does not claim.
 func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner string) (claim rag.Claim, j rag.Job, wait time.Duration, err error) {
-	err = c.inTx(ctx, fmt.Sprintf("claim job %d", id), func(tx *sql.Tx) error {
+	err = c.inTx(ctx, fmt.Sprintf("claim job %d", id), func(tx *transaction) error {
 		claim, wait = rag.Claim{}, 0
 		var river int64
 		if err := tx.QueryRowContext(ctx, `SELECT river_id FROM jobs WHERE id = ?`, id).Scan(&river); err != nil {
@@ -58,7 +57,7 @@ func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner s
 // held reports whether an earlier job on the same document, or on the same collection for a job on that, still has a
 // handler running: one that was canceled and has not stopped. To wait for it keeps it from writing to Milvus what this
 // job has removed.
-func held(ctx context.Context, tx *sql.Tx, j rag.Job, now time.Time) (bool, error) {
+func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (bool, error) {
 	query, args := `SELECT COUNT(*) FROM jobs WHERE collection_id = ? AND lease_until > ? AND id <> ?`, []any{j.Collection, micros(now), j.ID}
 	if j.Document != 0 {
 		query, args = query+` AND document_id = ?`, append(args, j.Document)
@@ -78,7 +77,7 @@ type outcomeKind int
 
 const (
 	outcomeDone      outcomeKind = iota
-	outcomeStopped               // the queue stops: again at once
+	outcomeStopped               // it was stopped for no fault of its own: again at once
 	outcomeWait                  // a service is down: again later, never given up
 	outcomePermanent             // it can't work: never again
 	outcomeFailed                // it may work: again later, some times
@@ -91,7 +90,7 @@ func outcomeOf(err, cause error) outcome {
 	switch {
 	case err == nil:
 		return outcome{kind: outcomeDone}
-	case errors.Is(cause, errStopping):
+	case errors.Is(cause, errStopping), errors.Is(cause, errLost): // a claim that holds after all lost only its time
 		return outcome{outcomeStopped, err}
 	case errors.Is(err, rag.ErrUnavailable), errors.Is(err, rag.ErrOverloaded):
 		return outcome{outcomeWait, err}
@@ -109,7 +108,7 @@ func outcomeOf(err, cause error) outcome {
 func (c *Catalog) settle(ctx context.Context, claim rag.Claim, o outcome) (time.Duration, error) {
 	var wait time.Duration
 	ended := false
-	err := c.inTx(ctx, fmt.Sprintf("settle job %d", claim.Job), func(tx *sql.Tx) error {
+	err := c.inTx(ctx, fmt.Sprintf("settle job %d", claim.Job), func(tx *transaction) error {
 		wait, ended = 0, false
 		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET lease_owner = '', lease_until = NULL WHERE id = ? AND fence = ?`,
 			claim.Job, claim.Fence); err != nil {
@@ -136,7 +135,7 @@ func (c *Catalog) settle(ctx context.Context, claim rag.Claim, o outcome) (time.
 // settling writes one outcome within one transaction.
 type settling struct {
 	c   *Catalog
-	tx  *sql.Tx
+	tx  *transaction
 	job rag.Job
 }
 

@@ -38,7 +38,7 @@ func (c *Catalog) CreateCollection(ctx context.Context, n rag.Collection) (rag.C
 	if err != nil {
 		return rag.Collection{}, err
 	}
-	err = c.inTx(ctx, "create collection "+n.Name, func(tx *sql.Tx) error {
+	err = c.inTx(ctx, "create collection "+n.Name, func(tx *transaction) error {
 		_, err := collectionByName(ctx, tx, n.Tenant, n.Name)
 		if err == nil {
 			return &rag.Problem{
@@ -112,7 +112,7 @@ func (c *Catalog) Counts(ctx context.Context, id rag.CollectionID) (rag.Counts, 
 			COALESCE(SUM(CASE WHEN v.state IN ('ready', 'ready_with_warnings') THEN 1 ELSE 0 END), 0),
 			COALESCE(SUM(CASE WHEN v.state IN ('queued', 'parsing', 'embedding', 'indexing') THEN 1 ELSE 0 END), 0),
 			COALESCE(SUM(CASE WHEN v.state = 'failed' THEN 1 ELSE 0 END), 0),
-			COALESCE(SUM(l.chunks), 0)
+			CAST(COALESCE(SUM(l.chunks), 0) AS BIGINT)
 		FROM documents d
 		JOIN versions v ON v.document_id = d.id AND v.version = d.version
 		LEFT JOIN versions l ON l.document_id = d.id AND l.version = d.live_version

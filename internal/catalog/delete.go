@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/redkite/redkite/internal/rag"
@@ -16,7 +15,7 @@ const removeBatch = 2000
 func (c *Catalog) DeleteDocument(ctx context.Context, collection rag.CollectionID, externalID string) (rag.Job, error) {
 	var job rag.Job
 	var ended []rag.JobID
-	err := c.inTx(ctx, "delete document "+externalID, func(tx *sql.Tx) error {
+	err := c.inTx(ctx, "delete document "+externalID, func(tx *transaction) error {
 		d, found, err := documentByExternalID(ctx, tx, collection, externalID)
 		if err != nil {
 			return err
@@ -51,7 +50,7 @@ func (c *Catalog) DeleteDocument(ctx context.Context, collection rag.CollectionI
 func (c *Catalog) DeleteCollection(ctx context.Context, tenant, name string) (rag.Job, error) {
 	var job rag.Job
 	var ended []rag.JobID
-	err := c.inTx(ctx, "delete collection "+name, func(tx *sql.Tx) error {
+	err := c.inTx(ctx, "delete collection "+name, func(tx *transaction) error {
 		found, err := collectionByName(ctx, tx, tenant, name)
 		if err != nil {
 			return err
@@ -109,7 +108,7 @@ func (c *Catalog) Removed(ctx context.Context, claim rag.Claim) error {
 func (c *Catalog) removeAll(ctx context.Context, claim rag.Claim, statement string, arg any) error {
 	for {
 		var removed int64
-		err := c.fenced(ctx, claim, "remove rows", func(tx *sql.Tx, _ rag.Job) error {
+		err := c.fenced(ctx, claim, "remove rows", func(tx *transaction, _ rag.Job) error {
 			result, err := tx.ExecContext(ctx, statement, arg, removeBatch)
 			if err != nil {
 				return err

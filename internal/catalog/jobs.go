@@ -84,7 +84,7 @@ func (c *Catalog) QueueDepth(ctx context.Context) (map[rag.JobState]int, error) 
 }
 
 // addJob inserts a queued job and the River job that wakes it.
-func (c *Catalog) addJob(ctx context.Context, tx *sql.Tx, tenant string, j rag.Job) (rag.Job, error) {
+func (c *Catalog) addJob(ctx context.Context, tx *transaction, tenant string, j rag.Job) (rag.Job, error) {
 	j.State, j.Stage, j.CreatedAt = rag.JobQueued, rag.StageQueued, fromMicros(micros(c.now()))
 	if err := tx.QueryRowContext(ctx, `INSERT INTO jobs (tenant, kind, collection_id, document_id, version, state, stage, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
@@ -95,8 +95,8 @@ func (c *Catalog) addJob(ctx context.Context, tx *sql.Tx, tenant string, j rag.J
 }
 
 // wake inserts a River job for a job, to run at once or at the given time.
-func (c *Catalog) wake(ctx context.Context, tx *sql.Tx, id rag.JobID, at time.Time) error {
-	inserted, err := c.river.InsertTx(ctx, tx, wakeArgs{Job: id}, &river.InsertOpts{ScheduledAt: at})
+func (c *Catalog) wake(ctx context.Context, tx *transaction, id rag.JobID, at time.Time) error {
+	inserted, err := c.river.InsertTx(ctx, tx.Tx, wakeArgs{Job: id}, &river.InsertOpts{ScheduledAt: at})
 	if err != nil {
 		return fmt.Errorf("enqueue job %d: %w", id, err)
 	}
@@ -108,7 +108,7 @@ func (c *Catalog) wake(ctx context.Context, tx *sql.Tx, id rag.JobID, at time.Ti
 
 // cancelJobs cancels the jobs that are not done and meet the condition, and gives their ids. A running one keeps its
 // lease until its handler has stopped; its fence is void at once because only a running job's holds.
-func cancelJobs(ctx context.Context, tx *sql.Tx, now int64, reason, condition string, arg any) ([]rag.JobID, error) {
+func cancelJobs(ctx context.Context, tx *transaction, now int64, reason, condition string, arg any) ([]rag.JobID, error) {
 	return collect(ctx, tx, scanOne[rag.JobID], `UPDATE jobs SET state = ?, finished_at = ?, next_run_at = NULL,
 		error_code = 'canceled', error_message = ? WHERE finished_at IS NULL AND `+condition+` RETURNING id`,
 		rag.JobCanceled, now, reason, arg)

@@ -42,7 +42,7 @@ func (c *Catalog) CreateKey(ctx context.Context, tenant, name string) (Key, erro
 		return Key{}, fmt.Errorf("create key: %w", err)
 	}
 	k.Secret = keyPrefix + k.ID + "_" + new(big.Int).SetBytes(bits).Text(62)
-	err := c.inTx(ctx, "create key "+name, func(tx *sql.Tx) error {
+	err := c.inTx(ctx, "create key "+name, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, tenant, name, hash, created_at) VALUES (?, ?, ?, ?, ?)`,
 			k.ID, k.Tenant, k.Name, hashSecret(k.Secret), micros(k.CreatedAt))
 		return err
@@ -69,7 +69,7 @@ func (c *Catalog) RevokeKey(ctx context.Context, id string) error {
 }
 
 func (c *Catalog) changeKey(ctx context.Context, id, statement string, arg any) error {
-	return c.inTx(ctx, "change key "+id, func(tx *sql.Tx) error {
+	return c.inTx(ctx, "change key "+id, func(tx *transaction) error {
 		result, err := tx.ExecContext(ctx, statement, arg, id)
 		if err != nil {
 			return err

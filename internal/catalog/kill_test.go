@@ -23,22 +23,26 @@ import (
 )
 
 // childEnv names the folder of a child process: catalog.db and index, where a file stands for a row of Milvus.
-// drainEnv makes it upload nothing and end when every job is final.
+// addressEnv names its PostgreSQL database, if it is not to use catalog.db. drainEnv makes it upload nothing and end when
+// every job is final.
 const (
-	childEnv = "REDKITE_TEST_CATALOG_CHILD"
-	drainEnv = "REDKITE_TEST_CATALOG_DRAIN"
+	childEnv   = "REDKITE_TEST_CATALOG_CHILD"
+	addressEnv = "REDKITE_TEST_CATALOG_URL"
+	drainEnv   = "REDKITE_TEST_CATALOG_DRAIN"
 )
 
 const killFor = 6 * time.Second
 
 // TestKilled kills two processes that upload, replace, delete and work on one catalog, again and again at random
 // moments. What they acknowledged must then be done, exactly, in the catalog and in the index.
-func TestKilled(t *testing.T) {
+func TestKilled(t *testing.T) { testKilled(t, "") }
+
+func testKilled(t *testing.T, address string) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "index"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c := open(t, catalog.Config{Path: filepath.Join(dir, "catalog.db")})
+	c := open(t, catalog.Config{Path: filepath.Join(dir, "catalog.db"), URL: address})
 	if _, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"}); err != nil {
 		t.Fatal(err)
 	}
@@ -48,13 +52,13 @@ func TestKilled(t *testing.T) {
 	for lane := range kills {
 		lanes.Go(func() {
 			for end := time.Now().Add(killFor); time.Now().Before(end); kills[lane]++ {
-				runChild(t, dir, said, time.Duration(100+rand.IntN(400))*time.Millisecond, childEnv+"="+dir)
+				runChild(t, dir, said, time.Duration(100+rand.IntN(400))*time.Millisecond, childEnv+"="+dir, addressEnv+"="+address)
 			}
 		})
 	}
 	lanes.Wait()
 	start := time.Now()
-	runChild(t, dir, said, 25*time.Second, childEnv+"="+dir, drainEnv+"=1")
+	runChild(t, dir, said, 25*time.Second, childEnv+"="+dir, addressEnv+"="+address, drainEnv+"=1")
 	t.Logf("%d processes killed, %d documents acknowledged, the rest done in %s", kills[0]+kills[1], len(said.versions), time.Since(start))
 	if kills[0]+kills[1] < 10 || len(said.versions) < 20 {
 		t.Errorf("only %d kills and %d documents", kills[0]+kills[1], len(said.versions))
@@ -191,7 +195,7 @@ func checkExact(t *testing.T, c *catalog.Catalog, dir string) {
 func child(dir string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	c, err := catalog.Open(ctx, catalog.Config{Path: filepath.Join(dir, "catalog.db"), Queue: catalog.QueueConfig{
+	c, err := catalog.Open(ctx, catalog.Config{Path: filepath.Join(dir, "catalog.db"), URL: os.Getenv(addressEnv), Queue: catalog.QueueConfig{
 		Lease: 2 * time.Second, Renew: 500 * time.Millisecond, Watch: 100 * time.Millisecond, Reap: 100 * time.Millisecond,
 		Poll: 10 * time.Millisecond, Overdue: time.Second, RetryFirst: 10 * time.Millisecond, RetryMost: 50 * time.Millisecond,
 		MaxCrashes: 1000,

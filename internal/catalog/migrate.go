@@ -2,13 +2,11 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
 
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/redkite/redkite/internal/rag"
@@ -22,31 +20,42 @@ type migration struct {
 	sql    string
 }
 
-// Migrate brings the catalog's tables and River's up to date, all in one transaction: processes that start together
-// take turns, and a failure leaves the schema as it was.
+// Migrate brings the catalog's tables and River's up to date; processes that start together take turns. On SQLite all
+// of it is one transaction. On PostgreSQL River's migrations are transactions of their own, and what an attempt that was
+// cut short left undone is done by the next.
 func (c *Catalog) Migrate(ctx context.Context) error {
-	return c.inTx(ctx, "migrate catalog", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
-			number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`); err != nil {
+	release, err := c.write.takeTurn(ctx, c.write.DB)
+	if err != nil {
+		return unavailable("wait for another process's migration", err)
+	}
+	defer release()
+	queue, err := rivermigrate.New(c.write.queue(c.write.DB), &rivermigrate.Config{Logger: riverLogger(c.log)})
+	if err != nil {
+		return fmt.Errorf("migrate queue: %w", err)
+	}
+	err = c.inTx(ctx, "migrate catalog", func(tx *transaction) error {
+		if _, err := tx.Tx.ExecContext(ctx, c.write.schema(`CREATE TABLE IF NOT EXISTS schema_migrations (
+			number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`)); err != nil {
 			return err
 		}
-		if err := c.apply(ctx, tx); err != nil {
+		if err := c.apply(ctx, tx); err != nil || c.write.queueApart {
 			return err
-		}
-		queue, err := rivermigrate.New(riversqlite.New(c.write), &rivermigrate.Config{Logger: riverLogger(c.log)})
-		if err != nil {
-			return fmt.Errorf("migrate queue: %w", err)
 		}
 		//lint:ignore SA1019 the migrations must be one transaction with ours, and those for SQLite can be
-		if _, err := queue.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
+		if _, err := queue.MigrateTx(ctx, tx.Tx, rivermigrate.DirectionUp, nil); err != nil {
 			return fmt.Errorf("migrate queue: %w", err)
 		}
 		return nil
 	})
+	if err != nil || !c.write.queueApart {
+		return err
+	}
+	_, err = queue.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return unavailable("migrate queue", err)
 }
 
 // apply runs the migrations that the database does not have.
-func (c *Catalog) apply(ctx context.Context, tx *sql.Tx) error {
+func (c *Catalog) apply(ctx context.Context, tx *transaction) error {
 	known, err := knownMigrations()
 	if err != nil {
 		return err
@@ -62,7 +71,7 @@ func (c *Catalog) apply(ctx context.Context, tx *sql.Tx) error {
 		if m.number <= at {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, m.sql); err != nil {
+		if _, err := tx.Tx.ExecContext(ctx, c.write.schema(m.sql)); err != nil {
 			return fmt.Errorf("apply %s: %w", m.name, err)
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO schema_migrations (number, name, applied_at) VALUES (?, ?, ?)`,
@@ -76,13 +85,8 @@ func (c *Catalog) apply(ctx context.Context, tx *sql.Tx) error {
 
 // checkSchema refuses a database that a newer redkite has migrated. One without any schema is fine: Migrate makes it.
 func (c *Catalog) checkSchema(ctx context.Context) error {
-	var tables int
-	if err := c.write.QueryRowContext(ctx,
-		`SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'`).Scan(&tables); err != nil {
-		return unavailable("read schema", err)
-	}
-	if tables == 0 {
-		return nil
+	if found, err := c.Migrated(ctx); err != nil || !found {
+		return err
 	}
 	at, err := schemaNumber(ctx, c.write)
 	if err != nil {
@@ -93,6 +97,15 @@ func (c *Catalog) checkSchema(ctx context.Context) error {
 		return err
 	}
 	return refuseNewer(at, known)
+}
+
+// Migrated reports whether the database has a catalog's tables, of whatever release.
+func (c *Catalog) Migrated(ctx context.Context) (bool, error) {
+	var tables int
+	if err := c.write.QueryRowContext(ctx, c.write.hasTable, "schema_migrations").Scan(&tables); err != nil {
+		return false, unavailable("read schema", err)
+	}
+	return tables > 0, nil
 }
 
 func refuseNewer(at int, known []migration) error {

@@ -2,13 +2,14 @@ package catalog
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"strings"
 )
 
 // newOwner names one run of the queue in leases: where its process lives, its number and start there, and a random
-// part. It is at most 120 characters, which River allows for an id.
+// part. It is at most 100 characters, which River allows for an id.
 func newOwner() string {
 	home := processHome()
 	pid := os.Getpid()
@@ -30,8 +31,10 @@ func isDead(owner string) bool {
 	return processStart(pid) != parts[2]
 }
 
-// processHome names what gives a process number its meaning: this boot of this machine and this PID namespace. It is
-// empty where the system does not tell, as outside Linux; then no owner is ever called dead.
+// processHome names what gives a process number its meaning: this boot of this machine and this PID namespace. Hosts
+// that share a database are told apart by the boot's random id, and copies of one virtual machine, woken from the same
+// memory, by their host name. It is empty where the system does not tell, as outside Linux; then no owner is ever called
+// dead.
 func processHome() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -41,7 +44,16 @@ func processHome() string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(boot)) + "." + strings.Trim(namespace, "pid:[]")
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return homeOf(strings.TrimSpace(string(boot)), strings.Trim(namespace, "pid:[]"), host)
+}
+
+func homeOf(boot, namespace, host string) string {
+	sum := sha256.Sum256([]byte(host))
+	return fmt.Sprintf("%s.%s.%x", boot, namespace, sum[:4])
 }
 
 // processStart is when a process started, in clock ticks since boot; empty where there is no such process. A zombie

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/redkite/redkite/internal/rag"
@@ -11,7 +10,7 @@ import (
 // Publish makes the job's version live in one transaction: from its commit on, search returns this version and no
 // other. A version with chunks that are not indexed is refused.
 func (c *Catalog) Publish(ctx context.Context, claim rag.Claim) error {
-	return c.fenced(ctx, claim, "publish", func(tx *sql.Tx, j rag.Job) error {
+	return c.fenced(ctx, claim, "publish", func(tx *transaction, j rag.Job) error {
 		var pending int
 		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM chunks WHERE document_id = ? AND version = ? AND indexed = 0`,
 			j.Document, j.Version).Scan(&pending); err != nil {
@@ -64,7 +63,7 @@ func (c *Catalog) DeadChunks(ctx context.Context, claim rag.Claim, limit int) ([
 
 // Forget removes rows of dead chunks, which Milvus must have forgotten already. Ids that are not dead are left alone.
 func (c *Catalog) Forget(ctx context.Context, claim rag.Claim, ids []rag.ChunkID) error {
-	return c.fenced(ctx, claim, fmt.Sprintf("forget %d chunks", len(ids)), func(tx *sql.Tx, j rag.Job) error {
+	return c.fenced(ctx, claim, fmt.Sprintf("forget %d chunks", len(ids)), func(tx *transaction, j rag.Job) error {
 		_, err := execBatches(ctx, tx, `DELETE FROM chunks WHERE document_id = ? AND version IN `+deadVersions+` AND id IN `,
 			ids, j.Document, j.Document)
 		return err

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -31,7 +32,8 @@ func (c *Catalog) PutDocuments(ctx context.Context, collection rag.CollectionID,
 	var accepted []ingest.Accepted
 	var ended []rag.JobID
 	what := fmt.Sprintf("put %d documents into collection %d", len(staged), collection)
-	err := c.inTx(ctx, what, func(tx *sql.Tx) error {
+	err := c.inTx(ctx, what, func(tx *transaction) error {
+		accepted, ended = nil, nil
 		put := &putter{c: c, tx: tx, now: micros(c.now()), collection: collection}
 		if err := put.open(ctx); err != nil {
 			return err
@@ -56,7 +58,7 @@ func (c *Catalog) PutDocuments(ctx context.Context, collection rag.CollectionID,
 // putter writes uploads into one collection within one transaction.
 type putter struct {
 	c          *Catalog
-	tx         *sql.Tx
+	tx         *transaction
 	now        int64
 	collection rag.CollectionID
 	tenant     string
@@ -73,6 +75,9 @@ func (p *putter) open(ctx context.Context) error {
 }
 
 func (p *putter) put(ctx context.Context, s ingest.Staged) (ingest.Accepted, error) {
+	for _, text := range []*string{&s.Upload.ExternalID, &s.Upload.Title, &s.Upload.Filename, &s.Upload.MediaType, &s.SHA256} {
+		*text = wholeText(*text) // as they are stored, to compare
+	}
 	if s.Upload.Metadata == nil {
 		s.Upload.Metadata = rag.Metadata{}
 	}
@@ -144,8 +149,8 @@ func (p *putter) addDocument(ctx context.Context, externalID string) (rag.Docume
 		return id, err
 	}
 	for {
-		// No client can have the empty id.
-		if err := p.tx.QueryRowContext(ctx, insert, p.collection, "", p.now, p.now).Scan(&id); err != nil {
+		// The row has an id of nobody's until its number is known. On PostgreSQL uploads beside this one have theirs.
+		if err := p.tx.QueryRowContext(ctx, insert, p.collection, "\n"+rand.Text(), p.now, p.now).Scan(&id); err != nil {
 			return 0, fmt.Errorf("insert document: %w", err)
 		}
 		given := fmt.Sprintf("doc_%d", id)

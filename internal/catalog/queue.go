@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -73,7 +71,7 @@ func (c *Catalog) Run(ctx context.Context, handler Handler, workers int) error {
 	r := newRunner(c, handler)
 	bundle := river.NewWorkers()
 	river.AddWorker(bundle, r)
-	client, err := river.NewClient(riversqlite.New(c.write), &river.Config{
+	client, err := river.NewClient(c.write.queue(c.write.DB), &river.Config{
 		ID:                r.owner,
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		Workers:           bundle,
@@ -111,6 +109,7 @@ func (r *runner) stop(ctx context.Context, client interface {
 	if client.Stop(soft) == nil {
 		return nil
 	}
+	close(r.stopping)
 	r.claims.cancelAll(errStopping)
 	hard, cancel := context.WithTimeout(ctx, r.c.queue.HardStop)
 	defer cancel()
@@ -119,23 +118,3 @@ func (r *runner) stop(ctx context.Context, client interface {
 	}
 	return nil
 }
-
-// riverLogger lets only River's warnings through.
-func riverLogger(log *slog.Logger) *slog.Logger {
-	return slog.New(warnings{log.With("library", "river").Handler()})
-}
-
-type warnings struct{ slog.Handler }
-
-// Enabled drops what is below a warning.
-func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
-}
-
-// WithAttrs keeps the threshold on derived loggers.
-func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return warnings{w.Handler.WithAttrs(attrs)}
-}
-
-// WithGroup keeps the threshold on derived loggers.
-func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }

@@ -79,7 +79,8 @@ func (a abandoned) lost(now time.Time, overdue time.Duration) bool {
 // crashed too often in a row without any progress fails.
 func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 	failed := false
-	err := c.inTx(ctx, fmt.Sprintf("rouse job %d", id), func(tx *sql.Tx) error {
+	err := c.inTx(ctx, fmt.Sprintf("rouse job %d", id), func(tx *transaction) error {
+		failed = false
 		a, err := scanAbandoned(tx.QueryRowContext(ctx, `SELECT `+abandonedColumns+` WHERE j.id = ? AND j.finished_at IS NULL`, id))
 		if errors.Is(err, sql.ErrNoRows) || err == nil && !a.lost(c.now(), c.queue.Overdue) {
 			return nil
@@ -101,7 +102,7 @@ func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 		if a.nextRunAt.Valid {
 			at = fromMicros(a.nextRunAt.Int64)
 		}
-		if _, err := c.river.JobCancelTx(ctx, tx, a.wakeID); err != nil && !errors.Is(err, rivertype.ErrNotFound) {
+		if _, err := c.river.JobCancelTx(ctx, tx.Tx, a.wakeID); err != nil && !errors.Is(err, rivertype.ErrNotFound) {
 			return fmt.Errorf("cancel old wake-up: %w", err)
 		}
 		c.log.WarnContext(ctx, "job found abandoned and queued again", "job_id", id, "state", string(a.state), "crashes", a.crashes)
@@ -114,7 +115,7 @@ func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 }
 
 // giveUp fails a job that takes its process down whenever it runs.
-func (c *Catalog) giveUp(ctx context.Context, tx *sql.Tx, a abandoned) error {
+func (c *Catalog) giveUp(ctx context.Context, tx *transaction, a abandoned) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET lease_owner = '', lease_until = NULL WHERE id = ?`, a.id); err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (c *Catalog) expireDead(ctx context.Context) error {
 		if !isDead(owner) {
 			continue
 		}
-		err := c.inTx(ctx, "expire leases of "+owner, func(tx *sql.Tx) error {
+		err := c.inTx(ctx, "expire leases of "+owner, func(tx *transaction) error {
 			_, err := tx.ExecContext(ctx, `UPDATE jobs SET lease_until = 0 WHERE lease_owner = ? AND lease_until IS NOT NULL`, owner)
 			return err
 		})

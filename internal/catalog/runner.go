@@ -29,10 +29,15 @@ type runner struct {
 	owner   string // names this run in leases
 	claims  claims
 	log     *slog.Logger
+	// stopping is closed when handlers have had their time to end.
+	stopping chan struct{}
 }
 
 func newRunner(c *Catalog, handler Handler) *runner {
-	return &runner{c: c, handler: handler, owner: newOwner(), log: c.log, claims: claims{held: map[rag.Claim]context.CancelCauseFunc{}}}
+	return &runner{
+		c: c, handler: handler, owner: newOwner(), log: c.log, stopping: make(chan struct{}),
+		claims: claims{held: map[rag.Claim]context.CancelCauseFunc{}},
+	}
 }
 
 // Work does the job that River woke it for, if that is still to be done. It returns nil or a snooze: whether a job is
@@ -77,11 +82,27 @@ func (r *runner) handle(ctx context.Context, claim rag.Claim, job rag.Job) (err 
 	return r.handler(ctx, claim, job)
 }
 
-// settle writes how the handler ended. It must not be cut short by the queue's stop.
+// settle writes how the handler ended. It must not be cut short by the queue's stop. While the database is away it is
+// tried again, until that stop: a job whose end is known is not to be done, and counted, once more.
 func (r *runner) settle(ctx context.Context, claim rag.Claim, o outcome) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*busyTimeout)
-	defer cancel()
-	return r.c.settle(ctx, claim, o)
+	for tries := 1; ; tries++ {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*busyTimeout)
+		wait, err := r.c.settle(limited, claim, o)
+		cancel()
+		if !errors.Is(err, rag.ErrUnavailable) {
+			return wait, err
+		}
+		if tries == 1 {
+			r.log.WarnContext(ctx, "job not settled yet", "job_id", claim.Job, "error", err)
+		}
+		again := time.NewTimer(backoff(r.c.queue.RetryFirst, r.c.queue.RetryFirst, tries))
+		select {
+		case <-again.C:
+		case <-r.stopping:
+			again.Stop()
+			return wait, err
+		}
+	}
 }
 
 // startLoops starts what keeps claims alive and finds abandoned jobs, and gives a function that stops it. The loops
@@ -104,7 +125,12 @@ func (r *runner) startLoops(ctx context.Context) func() {
 		})
 	}
 	renewed := r.c.now()
-	loop(r.c.queue.Renew, func(ctx context.Context) { renewed = r.renew(ctx, renewed) })
+	loop(r.c.queue.Renew, func(ctx context.Context) {
+		if err := r.c.setClock(ctx); err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "clock not read", "error", err)
+		}
+		renewed = r.renew(ctx, renewed)
+	})
 	loop(r.c.queue.Watch, r.watch)
 	loop(r.c.queue.Reap, func(ctx context.Context) {
 		if err := r.c.reap(ctx); err != nil && ctx.Err() == nil {
@@ -117,15 +143,25 @@ func (r *runner) startLoops(ctx context.Context) func() {
 	}
 }
 
-// renew extends all leases of this run, also of canceled jobs whose handlers have not returned. If that has not worked
-// for as long as a lease holds, the claims are given up, since others may have them. It gives the time of the last
-// success.
+// renew extends the leases of the claims in hand, also of canceled jobs whose handlers have not returned. One that this
+// run has let go of without being able to write that down runs out, and the reaper finds its job. If renewing has not
+// worked for as long as a lease holds, the claims are given up, since others may have them. It gives the time of the
+// last success.
 func (r *runner) renew(ctx context.Context, last time.Time) time.Time {
 	now := r.c.now()
+	held := r.claims.all()
+	if len(held) == 0 {
+		return now
+	}
 	limited, cancel := context.WithTimeout(ctx, r.c.queue.Lease)
 	defer cancel()
-	_, err := r.c.write.ExecContext(limited, `UPDATE jobs SET lease_until = ? WHERE lease_owner = ? AND lease_until IS NOT NULL`,
-		micros(now.Add(r.c.queue.Lease)), r.owner)
+	jobs := make([]rag.JobID, len(held))
+	for i, claim := range held {
+		jobs[i] = claim.Job
+	}
+	marks, ids := placeholders(jobs)
+	_, err := r.c.write.ExecContext(limited, `UPDATE jobs SET lease_until = ? WHERE lease_owner = ? AND lease_until IS NOT NULL
+		AND id IN (`+marks+`)`, append([]any{micros(now.Add(r.c.queue.Lease)), r.owner}, ids...)...)
 	if err == nil {
 		return now
 	}

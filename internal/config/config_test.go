@@ -51,13 +51,13 @@ func TestReadFile(t *testing.T) {
 
 func TestPrintHidesSecrets(t *testing.T) {
 	var out bytes.Buffer
-	if err := Print(&out, Settings{MilvusPassword: "s3cret", Address: "127.0.0.1:1"}); err != nil {
+	if err := Print(&out, Settings{MilvusPassword: "s3cret", CatalogURL: "postgres://u:s3cret@h/d", Address: "127.0.0.1:1"}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "s3cret") {
 		t.Errorf("the password is printed:\n%s", out.String())
 	}
-	if !strings.Contains(out.String(), "milvus_password: (hidden)") || !strings.Contains(out.String(), "127.0.0.1:1") {
+	if !strings.Contains(out.String(), "milvus_password: (hidden)") || !strings.Contains(out.String(), "catalog_url: (hidden)") || !strings.Contains(out.String(), "127.0.0.1:1") {
 		t.Errorf("got\n%s", out.String())
 	}
 }

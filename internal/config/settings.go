@@ -13,6 +13,8 @@ type Settings struct {
 	Data    string `name:"data" default:"./data" help:"Folder of the catalog, the uploaded originals, the embedded Milvus and added models. Defaults to ./data."`
 	Models  string `name:"models" default:"" help:"Folder of the bundled models with manifest.yaml. Defaults to models in the working directory, else beside the binary."`
 
+	CatalogURL string `name:"catalog-url" default:"" secret:"true" help:"PostgreSQL database of the catalog, postgres://user:password@host:5432/database; needed where several hosts serve. Defaults to none: SQLite in the data folder."`
+
 	BiEncoder          string `name:"bi-encoder" default:"" help:"Bi-encoder of collections that name none. Defaults to the manifest's."`
 	CrossEncoder       string `name:"cross-encoder" default:"" help:"Cross-encoder that reranks. Defaults to the manifest's."`
 	CascadeEncoder     string `name:"cascade-encoder" default:"" help:"Smaller cross-encoder that reads all candidates first, so that the cross-encoder reads only the better ones. Defaults to none."`

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -71,7 +73,11 @@ type Blobs interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// Documents writes documents, their versions and their jobs in one transaction, in the order given.
+// ErrUncertain is an error that leaves open whether what it is about was done: the database was lost while it committed.
+var ErrUncertain = errors.New("it is not known whether this was written")
+
+// Documents writes documents, their versions and their jobs in one transaction, in the order given. An error says that
+// nothing was written, unless it is ErrUncertain.
 type Documents interface {
 	PutDocuments(ctx context.Context, collection rag.CollectionID, staged []Staged) ([]Accepted, error)
 }
@@ -91,6 +97,9 @@ const sniffBytes = 3072
 
 // Stage makes the bytes of an upload durable. An empty, too large or unknown file is a rag.Problem and leaves nothing.
 func (in *Intake) Stage(ctx context.Context, collection rag.Collection, u Upload) (Staged, error) {
+	if strings.ContainsRune(u.ExternalID, 0) || !utf8.ValidString(u.ExternalID) {
+		return Staged{}, rag.Invalid("/id", "an id is text in UTF-8 without NUL characters, not %q", u.ExternalID)
+	}
 	if err := in.Check(collection.Fields, u.Metadata); err != nil {
 		return Staged{}, err
 	}
@@ -148,11 +157,13 @@ func (in *Intake) open(u *Upload) (io.Reader, error) {
 }
 
 // Commit names staged uploads in the catalog and queues their jobs: all of them or, on an error, none. Blobs that the
-// catalog then does not name are removed.
+// catalog then does not name are removed; where that is not known they stay.
 func (in *Intake) Commit(ctx context.Context, collection rag.Collection, staged []Staged) ([]Accepted, error) {
 	accepted, err := in.Documents.PutDocuments(ctx, collection.ID, staged)
 	if err != nil {
-		in.Discard(ctx, staged)
+		if !errors.Is(err, ErrUncertain) {
+			in.Discard(ctx, staged)
+		}
 		return nil, fmt.Errorf("commit %d uploads: %w", len(staged), err)
 	}
 	for i, a := range accepted {

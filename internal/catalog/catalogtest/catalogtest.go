@@ -44,6 +44,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"two processes", testTwoProcesses},
 		{"wait", testWait},
 		{"keys", testKeys},
+		{"texts that a database may refuse", testTexts},
+		{"failures with such texts", testFailureText},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
