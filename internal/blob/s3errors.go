@@ -45,9 +45,13 @@ func statusOf(err error) int {
 	return 0
 }
 
-// refusals are the codes, beside every 301, 401 and 403, of a request that will be refused again.
-func refusals() []string {
-	return []string{"AuthorizationHeaderMalformed", "ExpiredToken", "InvalidBucketName", "InvalidToken", "PermanentRedirect"}
+// refused tells whether the store will not take such a request later either.
+func refused(status int, code string) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return true
+	}
+	return slices.Contains([]string{"AuthorizationHeaderMalformed", "ExpiredToken", "InvalidBucketName", "InvalidToken", "PermanentRedirect"}, code)
 }
 
 // explain tells what to do about an error: stop (the caller's own context), mend the set-up, or wait.
@@ -60,9 +64,9 @@ func (s *S3) explain(ctx context.Context, operation string, err error) error {
 	switch {
 	case errors.As(err, &none):
 		err = s.setup("storage_credentials", err, "no credentials were found for the bucket %s; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or another source that the AWS SDK reads", s.name)
-	case status == http.StatusNotFound:
+	case status == http.StatusNotFound && (code == "NoSuchBucket" || code == "NotFound" || code == ""):
 		err = s.setup("storage_bucket_missing", err, "the bucket %s does not exist; create it, or correct the setting blob-url", s.name)
-	case status == http.StatusMovedPermanently, status == http.StatusUnauthorized, status == http.StatusForbidden, slices.Contains(refusals(), code):
+	case refused(status, code):
 		err = s.setup("storage_refused", err, "the bucket %s refuses redkite (%s); check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the region in blob-url, and that they may read, write, list and delete", s.name, code)
 	default:
 		err = rag.Unavailable("storage", err)
