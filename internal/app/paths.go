@@ -19,6 +19,7 @@ type paths struct {
 	milvusLite  string // the milvus-lite program; empty with an external Milvus
 	catalog     string // SQLite file
 	blobs       string
+	spool       string // originals out of a bucket, while they are read
 	milvusData  string // the embedded Milvus's folder
 	pdfCache    string // compiled PDF engine
 }
@@ -28,6 +29,7 @@ func findPaths(s config.Settings) (paths, error) {
 	p := paths{
 		catalog:    filepath.Join(s.Data, "catalog.db"),
 		blobs:      filepath.Join(s.Data, "blobs"),
+		spool:      filepath.Join(s.Data, "cache", "originals"),
 		milvusData: filepath.Join(s.Data, "milvus"),
 		pdfCache:   filepath.Join(s.Data, "cache", "pdf"),
 	}

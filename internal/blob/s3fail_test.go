@@ -207,6 +207,7 @@ func TestAddresses(t *testing.T) {
 		"s3://b?region=x&endpoint=127.0.0.1:9000":                  "endpoint must be",
 		"s3://b?region=x&endpoint=http://key:a-secret-word@h:9000": "endpoint must be",
 		"s3://b?region=x&regoin=y":                                 "regoin",
+		"s3://b?region=x&secret_access_key=a-secret-word":          "secret_access_key",
 		"s3://b?region=x&a-secret-word=%zz":                        "can't be read",
 	}
 	for address, want := range wrong {

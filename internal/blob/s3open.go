@@ -50,7 +50,7 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 	opener := &s3blob.URLOpener{}
 	bucket, err := opener.OpenBucketURL(ctx, address)
 	if err != nil {
-		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "invalid", Message: "setting blob-url: the bucket can't be opened", Err: err}
+		return nil, rag.Invalid("", "setting blob-url: %s", strings.ReplaceAll(err.Error(), address.String(), address.Host))
 	}
 	var client *s3.Client
 	if !bucket.As(&client) {
