@@ -43,6 +43,10 @@ func openBlobs(ctx context.Context, s config.Settings, where paths, log *slog.Lo
 		log.WarnContext(ctx, "the bucket of originals is away; uploads are refused until it answers", "error", err)
 		return bucket, nil
 	}
+	var problem *rag.Problem
+	if errors.As(err, &problem) {
+		err = problem // what to do comes first
+	}
 	return nil, errors.Join(err, bucket.Close())
 }
 
