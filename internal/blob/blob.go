@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"io"
 	"path"
 
@@ -37,7 +36,7 @@ func (s *source) Read(p []byte) (n int, err error) {
 		n, err = s.r.Read(p)
 	}
 	switch {
-	case errors.Is(err, io.EOF):
+	case err == io.EOF: // never wrapped, by io.Reader's contract
 		s.drained = true
 	case err != nil:
 		s.err = err

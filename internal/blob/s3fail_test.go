@@ -164,10 +164,10 @@ func TestS3TriesAgain(t *testing.T) {
 // TestSlowClient gives its bytes more slowly than the store's patience lasts: only the store is meant by it.
 func TestSlowClient(t *testing.T) {
 	server := blobtest.NewServer(t, "../..")
-	const idle = 100 * time.Millisecond
+	const idle = time.Second // enough for a busy machine's disk
 	s := openS3(t, S3Config{URL: server.URL(""), Idle: idle})
 	slow := readerFunc(func([]byte) (int, error) {
-		<-time.After(3 * idle)
+		<-time.After(3 * idle / 2) // time is what this is about
 		return 0, io.EOF
 	})
 	r := io.MultiReader(bytes.NewReader(make([]byte, 20<<20)), slow, iotest.OneByteReader(strings.NewReader("the end")))
