@@ -15,7 +15,7 @@ REDKITE_ONNXRUNTIME_LIBRARY ?= $(CURDIR)/.deps/lib/libonnxruntime.$(SHARED)
 export REDKITE_ONNXRUNTIME_LIBRARY
 
 # Packages whose tests need neither C nor anything under .deps/, and those also run under the race detector.
-PURE = $(shell go list ./internal/... | grep -vE '/(app|milvus|onnx|tokenizer)$$')
+PURE = $(shell go list ./internal/... | grep -vE '/(app|blob|milvus|onnx|tokenizer)$$')
 RACE ?= $(shell go list ./internal/... | grep -vE '/app$$')
 
 .PHONY: help
@@ -68,10 +68,11 @@ clean: ## Remove what was built (.deps/ and ./data stay)
 ##
 
 .PHONY: deps-test
-deps-test: deps ## Fetch what only the tests need: a Milvus server and the Python reference
+deps-test: deps ## Fetch what only the tests need: a Milvus server, an S3 server and the Python reference
 	@.setup/check tests
 	@.setup/venv milvus-server
 	@.setup/venv python
+	@.setup/versitygw
 
 .PHONY: test
 test: deps deps-test ## Run every test
@@ -98,7 +99,7 @@ lint: deps ## Check the format and look for mistakes
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck; \
-		shellcheck -x -P SCRIPTDIR .setup/check .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/standin/bases .setup/standin/trial .ci/run; \
+		shellcheck -x -P SCRIPTDIR .setup/check .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
 		else echo "shellcheck is not installed: shell scripts not checked"; fi
 
 .PHONY: fmt

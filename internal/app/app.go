@@ -98,7 +98,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 
-	blobs, err := blob.OpenDir(where.blobs)
+	blobs, err := openBlobs(ctx, s, where, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 		},
-		Checks: a.checks(vectors, encoders), Log: o.Log,
+		Checks: a.checks(blobs, vectors, encoders), Log: o.Log,
 	}, httpapi.Options{
 		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey,
 		MaxSearches: s.MaxSearches, DrainTimeout: s.ShutdownTimeout,
@@ -209,9 +209,10 @@ func (a *App) close(ctx context.Context) error {
 }
 
 // checks are what /readyz asks.
-func (a *App) checks(vectors *milvus.Client, encoders *encoders) []httpapi.Check {
+func (a *App) checks(blobs blobs, vectors *milvus.Client, encoders *encoders) []httpapi.Check {
 	return []httpapi.Check{
 		{Name: "catalog", Run: func(ctx context.Context) (string, error) { return "answers", a.catalog.Ping(ctx) }},
+		{Name: "blobs", Run: func(ctx context.Context) (string, error) { return "answers", blobs.Ping(ctx) }},
 		{Name: "milvus", Run: func(ctx context.Context) (string, error) {
 			h, err := vectors.Ping(ctx)
 			if err != nil {

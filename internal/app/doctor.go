@@ -30,8 +30,8 @@ type Check struct {
 // doctorTimeout bounds each check.
 const doctorTimeout = time.Minute
 
-// Doctor looks at everything that a server needs, without starting one: the library, the models, Milvus, the catalog
-// and the disk. Each check says what it found and, where that is wrong, how to mend it.
+// Doctor looks at everything that a server needs, without starting one: the library, the models, Milvus, the catalog,
+// the store of originals and the disk. Each check says what it found and, where that is wrong, how to mend it.
 func Doctor(ctx context.Context, s config.Settings, log *slog.Logger) []Check {
 	checks := []struct {
 		name string
@@ -43,6 +43,7 @@ func Doctor(ctx context.Context, s config.Settings, log *slog.Logger) []Check {
 		{"processor", func(context.Context) (string, error) { return checkProcessor() }, "int8 models are slower here; fp32 ones may be quicker, add them with 'redkite models add'"},
 		{"models", func(ctx context.Context) (string, error) { return checkModels(ctx, s) }, "restore the models folder, or add the model again with 'redkite models'"},
 		{"catalog", func(ctx context.Context) (string, error) { return checkCatalog(ctx, s, log) }, mendCatalog(s)},
+		{"blobs", func(ctx context.Context) (string, error) { return checkBlobs(ctx, s) }, "check blob-url, the credentials and what they permit (docs/blobs.md)"},
 		{"milvus", func(ctx context.Context) (string, error) { return checkMilvus(ctx, s, log) }, "run 'make deps' for the embedded one; for a server check --milvus-address and that it runs"},
 	}
 	findings := make([]Check, 0, len(checks))

@@ -18,6 +18,7 @@ type paths struct {
 	onnxRuntime string // ONNX Runtime's shared library
 	milvusLite  string // the milvus-lite program; empty with an external Milvus
 	blobs       string
+	spool       string // originals out of a bucket, while they are read
 	milvusData  string // the embedded Milvus's folder
 	pdfCache    string // compiled PDF engine
 }
@@ -26,6 +27,7 @@ type paths struct {
 func findPaths(s config.Settings) (paths, error) {
 	p := paths{
 		blobs:      filepath.Join(s.Data, "blobs"),
+		spool:      filepath.Join(s.Data, "cache", "originals"),
 		milvusData: filepath.Join(s.Data, "milvus"),
 		pdfCache:   filepath.Join(s.Data, "cache", "pdf"),
 	}

@@ -1,11 +1,7 @@
-// Package blob keeps uploaded originals in a folder. What Put has accepted survives a power cut: file and folder are
-// synced before it returns, which gocloud.dev's file driver does not do.
 package blob
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +9,6 @@ import (
 	"os"
 	"path"
 	"strings"
-
-	"github.com/redkite/redkite/internal/rag"
 )
 
 // Dir stores blobs as files below one folder and can reach nothing outside it.
@@ -38,14 +32,6 @@ func OpenDir(dir string) (*Dir, error) {
 // partial is where blobs are written before they get their name.
 const partial = "partial"
 
-// NewKey makes a key that no other blob has: 128 random bits in hex, below one of 256 folders.
-func NewKey() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails (crypto/rand)
-	name := hex.EncodeToString(b[:])
-	return path.Join(name[:2], name)
-}
-
 // Put stores what r gives under key. When it returns without an error the blob is durable; on an error nothing is left.
 func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (err error) {
 	temp := path.Join(partial, strings.ReplaceAll(key, "/", "_"))
@@ -59,7 +45,7 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (err error) {
 			_ = d.root.Remove(temp)
 		}
 	}()
-	if _, err = io.Copy(f, &contextReader{ctx: ctx, r: r}); err != nil {
+	if _, err = io.Copy(f, &source{ctx: ctx, r: r}); err != nil {
 		return fmt.Errorf("put blob %s: %w", key, err)
 	}
 	if err = f.Sync(); err != nil {
@@ -97,7 +83,7 @@ func (d *Dir) sync(folder string) error {
 func (d *Dir) Open(_ context.Context, key string) (io.ReadSeekCloser, int64, error) {
 	f, err := d.root.Open(key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, rag.NotFound("the stored original %s is missing", key)
+		return nil, 0, missing(key)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("open blob %s: %w", key, err)
@@ -118,18 +104,13 @@ func (d *Dir) Delete(_ context.Context, key string) error {
 	return nil
 }
 
+// Ping asks whether the folder is there.
+func (d *Dir) Ping(context.Context) error {
+	if _, err := d.root.Stat(partial); err != nil {
+		return fmt.Errorf("look at the folder of blobs: %w", err)
+	}
+	return nil
+}
+
 // Close releases the folder.
 func (d *Dir) Close() error { return d.root.Close() }
-
-// contextReader stops a copy when the context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}

@@ -10,7 +10,8 @@ import "time"
 type Settings struct {
 	Role    string `name:"role" enum:"all,api,worker" default:"all" help:"What this process does: all serves the API and ingests, api only serves, worker only ingests. Defaults to all."`
 	Address string `name:"address" default:"127.0.0.1:8080" help:"Where the API listens. Beyond loopback every request needs an API key. Defaults to 127.0.0.1:8080."`
-	Data    string `name:"data" default:"./data" help:"Folder of the catalog, the uploaded originals, the embedded Milvus and added models. Defaults to ./data."`
+	Data    string `name:"data" default:"./data" help:"Folder of the catalog, the uploaded originals (without blob-url), the embedded Milvus and added models. Defaults to ./data."`
+	BlobURL string `name:"blob-url" default:"" help:"Bucket for the uploaded originals, as s3://bucket?region=...&endpoint=...&prefix=... (docs/blobs.md). Defaults to none: they lie in the data folder."`
 	Models  string `name:"models" default:"" help:"Folder of the bundled models with manifest.yaml. Defaults to models in the working directory, else beside the binary."`
 
 	CatalogURL string `name:"catalog-url" default:"" secret:"true" help:"PostgreSQL database of the catalog, postgres://user:password@host:5432/database; needed where several hosts serve. Defaults to none: SQLite in the data folder."`

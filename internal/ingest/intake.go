@@ -16,6 +16,7 @@ import (
 	"hash"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/redkite/redkite/internal/rag"
@@ -174,10 +175,14 @@ func (in *Intake) Commit(ctx context.Context, collection rag.Collection, staged 
 	return accepted, nil
 }
 
+// discardTimeout bounds a removal of many uploads from a store that does not answer.
+const discardTimeout = 30 * time.Second
+
 // Discard removes the bytes of uploads that were staged and will not be committed. What can't be removed stays as an
 // orphan; it is never served.
 func (in *Intake) Discard(ctx context.Context, staged []Staged) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
 	for _, s := range staged {
 		_ = in.Blobs.Delete(ctx, s.Blob)
 	}
