@@ -167,7 +167,7 @@ type SearchResult struct {
 	Candidates int      `json:"candidates" doc:"Live chunks that the bi-encoder found."`
 	Reranked   int      `json:"reranked" doc:"Of them, how many the cross-encoder read."`
 	Ended      string   `json:"rerank_ended,omitempty" enum:"all,enough,deadline" doc:"Why reranking ended: all candidates read; the rest not expected to change the hits; time ran out."`
-	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline, rerank_failed."`
+	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed."`
 	TimingsMS  Timings  `json:"timings_ms"`
 }
 

@@ -38,7 +38,7 @@ type Result struct {
 
 // What a Result can say was degraded.
 const (
-	DegradedRerankDeadline = "rerank_deadline" // time ran out: only the most promising candidates were reranked
+	DegradedRerankDeadline = "rerank_deadline" // time ran out before as many candidates were read as hits were asked for
 	DegradedRerankFailed   = "rerank_failed"   // the cross-encoder failed: the bi-encoder's order stands
 )
 

@@ -157,7 +157,9 @@ func (r *Retriever) rerank(ctx context.Context, q Query, hits []rag.Hit, deadlin
 		}
 	case errors.Is(err, context.DeadlineExceeded):
 		res.Ended = EndedDeadline
-		res.Degraded = append(res.Degraded, DegradedRerankDeadline)
+		if scores.Count < min(q.TopK, len(hits)) {
+			res.Degraded = append(res.Degraded, DegradedRerankDeadline)
+		}
 	case errors.Is(err, context.Canceled):
 		return hits // the client is gone
 	default:

@@ -118,23 +118,25 @@ func TestSearchDegrades(t *testing.T) {
 	}
 	tests := []struct {
 		name     string
+		topK     int
 		score    func(context.Context, []string) (encode.Scores, error)
 		want     []int
 		rankedBy string
 		degraded []string
 	}{
-		{"deadline", partial, []int{2, 1, 3, 4}, rag.RankedByBlend, []string{DegradedRerankDeadline}},
-		{"deadline before the first", func(context.Context, []string) (encode.Scores, error) {
+		{"deadline after more than the hits asked for", 2, partial, []int{2, 1}, rag.RankedByBlend, nil},
+		{"deadline", 4, partial, []int{2, 1, 3, 4}, rag.RankedByBlend, []string{DegradedRerankDeadline}},
+		{"deadline before the first", 4, func(context.Context, []string) (encode.Scores, error) {
 			return encode.Scores{}, context.DeadlineExceeded
 		}, []int{1, 2, 3, 4}, rag.RankedByDense, []string{DegradedRerankDeadline}},
-		{"failure", func(context.Context, []string) (encode.Scores, error) {
+		{"failure", 4, func(context.Context, []string) (encode.Scores, error) {
 			return encode.Scores{}, errors.New("bad graph")
 		}, []int{1, 2, 3, 4}, rag.RankedByDense, []string{DegradedRerankFailed}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := &world{n: 20, indexUp: true, score: test.score}
-			got, err := retriever(w).Search(context.Background(), Query{TopK: 4, Candidates: 5, Rerank: true, Deadline: time.Minute})
+			got, err := retriever(w).Search(context.Background(), Query{TopK: test.topK, Candidates: 5, Rerank: true, Deadline: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}
