@@ -11,6 +11,7 @@ import (
 // benchCommand measures speed on this machine.
 type benchCommand struct {
 	Encoder benchEncoderCommand `cmd:"" help:"Run an encoder over a file of texts, once for each line on standard input."`
+	Search  benchSearchCommand  `cmd:"" help:"Search a running server from several clients at once: percentiles by stage."`
 }
 
 type benchEncoderCommand struct {

@@ -149,7 +149,7 @@ func TestSearch(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
-	if want := `{"query":"why?","top_k":3,"candidates":30,"rerank":false,"filter":{"type":"exists","key":"k"},"deadline_ms":2000}`; asked != want {
+	if want := `{"query":"why?","top_k":3,"rerank":false,"filter":{"type":"exists","key":"k"},"deadline_ms":2000}`; asked != want {
 		t.Errorf("asked %s\nwant  %s", asked, want)
 	}
 	for _, want := range []string{"1. Kites, page 3 (Flying > Wind)", "dense 0.500, logit 1.250, blend 0.750", "A kite flies.", "9 of 9 candidates reranked", "degraded: rerank_deadline"} {

@@ -162,8 +162,9 @@ func (c evalCommand) measure(ctx context.Context, o output, server *client.Clien
 		if err != nil {
 			return evaluate.Metrics{}, err
 		}
-		if len(result.Degraded) > 0 {
-			return evaluate.Metrics{}, fmt.Errorf("query %s was degraded (%v): its figures would not count", q.ID, result.Degraded)
+		if len(result.Degraded) > 0 || result.Ended == "deadline" {
+			return evaluate.Metrics{}, fmt.Errorf("query %s: %d of %d candidates reranked, degraded %v: its figures would not count",
+				q.ID, result.Reranked, result.Candidates, result.Degraded)
 		}
 		ids := make([]string, len(result.Hits))
 		for i, h := range result.Hits {

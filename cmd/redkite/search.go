@@ -16,7 +16,7 @@ type query struct {
 	Query      string        `arg:"" help:"The question."`
 	Collection string        `short:"c" required:"" help:"Collection to search."`
 	TopK       int           `default:"10" help:"Hits wanted."`
-	Candidates int           `default:"30" help:"Chunks that the cross-encoder reads."`
+	Candidates int           `help:"Chunks that the cross-encoder reads. Defaults to the server's."`
 	Rerank     bool          `default:"true" negatable:"" help:"Let the cross-encoder order the candidates."`
 	Filter     string        `help:"Condition on metadata, as JSON." placeholder:"JSON"`
 	Deadline   time.Duration `help:"Time for the search. Defaults to the server's."`
