@@ -73,7 +73,9 @@ func openPostgres(ctx context.Context, config *pgx.ConnConfig, where string) (wr
 		for name, value := range extra {
 			set(c, name, value)
 		}
-		db := stdlib.OpenDB(*c, stdlib.OptionAfterConnect(durable))
+		// A connection is tried before each use, also one used a moment ago: after a restart of the server none fails a request.
+		ping := func(context.Context, stdlib.ShouldPingParams) bool { return true }
+		db := stdlib.OpenDB(*c, stdlib.OptionAfterConnect(durable), stdlib.OptionShouldPing(ping))
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)
 		db.SetConnMaxIdleTime(5 * time.Minute)
