@@ -97,7 +97,6 @@ func (c benchSearchCommand) round(ctx context.Context, o output, server *client.
 	answers := make([]answer, c.Requests)
 	var next atomic.Int64
 	var asking sync.WaitGroup
-	var shown sync.Mutex
 	began := time.Now()
 	for range clients {
 		asking.Go(func() {
@@ -106,9 +105,7 @@ func (c benchSearchCommand) round(ctx context.Context, o output, server *client.
 				a := &answers[i]
 				a.result, a.err = server.Search(ctx, c.Collection, c.request(queries[i%len(queries)].Text))
 				a.took = time.Since(asked)
-				shown.Lock()
 				p.add(1, "")
-				shown.Unlock()
 			}
 		})
 	}

@@ -98,7 +98,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 
-	blobs, err := openBlobs(ctx, s, where, o.Log)
+	blobs, err := openBlobs(ctx, s, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -25,11 +25,11 @@ const blobsTimeout = time.Minute
 
 // openBlobs opens the store of originals. A bucket that is set up wrongly is an error; one that is away is waited for, as
 // Milvus is.
-func openBlobs(ctx context.Context, s config.Settings, where paths, log *slog.Logger) (blobs, error) {
+func openBlobs(ctx context.Context, s config.Settings, log *slog.Logger) (blobs, error) {
 	if s.BlobURL == "" {
-		return blob.OpenDir(where.blobs)
+		return blob.OpenDir(blobsFolder(s))
 	}
-	bucket, err := blob.OpenS3(ctx, blob.S3Config{URL: s.BlobURL, Spool: where.spool})
+	bucket, err := openBucket(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -50,12 +50,19 @@ func openBlobs(ctx context.Context, s config.Settings, where paths, log *slog.Lo
 	return nil, errors.Join(err, bucket.Close())
 }
 
+// openBucket opens the bucket that is set. Originals out of it lie in the cache while they are read.
+func openBucket(ctx context.Context, s config.Settings) (*blob.S3, error) {
+	return blob.OpenS3(ctx, blob.S3Config{URL: s.BlobURL, Spool: filepath.Join(s.Data, "cache", "originals")})
+}
+
+func blobsFolder(s config.Settings) string { return filepath.Join(s.Data, "blobs") }
+
 // checkBlobs tries the store of originals for the doctor.
 func checkBlobs(ctx context.Context, s config.Settings) (string, error) {
 	if s.BlobURL == "" {
-		return "in " + filepath.Join(s.Data, "blobs"), nil
+		return "in " + blobsFolder(s), nil
 	}
-	bucket, err := blob.OpenS3(ctx, blob.S3Config{URL: s.BlobURL, Spool: filepath.Join(s.Data, "cache", "originals")})
+	bucket, err := openBucket(ctx, s)
 	if err != nil {
 		return "", err
 	}

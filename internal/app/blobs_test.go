@@ -93,7 +93,6 @@ func TestJobsWaitForTheBucket(t *testing.T) {
 func TestBucketSetUpWrongly(t *testing.T) {
 	bucket := blobtest.NewServer(t, "../..")
 	set := config.Settings{Data: t.TempDir(), BlobURL: bucket.URL("")}
-	where := paths{spool: t.TempDir()}
 	log := slog.New(slog.DiscardHandler)
 	if detail, err := checkBlobs(t.Context(), set); err != nil {
 		t.Errorf("a bucket that works: %q, %v", detail, err)
@@ -104,7 +103,7 @@ func TestBucketSetUpWrongly(t *testing.T) {
 		{"s3://kite:a-wrong-secret@b?region=x", "AWS_SECRET_ACCESS_KEY"},
 	} {
 		set.BlobURL = test.url
-		_, startErr := openBlobs(t.Context(), set, where, log)
+		_, startErr := openBlobs(t.Context(), set, log)
 		_, doctorErr := checkBlobs(t.Context(), set)
 		for _, err := range []error{startErr, doctorErr} {
 			if err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "a-wrong-secret") {
@@ -114,7 +113,7 @@ func TestBucketSetUpWrongly(t *testing.T) {
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", blobtest.Secret)
 	set.BlobURL = strings.Replace(bucket.URL(""), blobtest.Bucket, "elsewhere", 1)
-	if _, err := openBlobs(t.Context(), set, where, log); !errors.Is(err, blob.ErrSetup) || !strings.Contains(err.Error(), "elsewhere does not exist; create it") {
+	if _, err := openBlobs(t.Context(), set, log); !errors.Is(err, blob.ErrSetup) || !strings.Contains(err.Error(), "elsewhere does not exist; create it") {
 		t.Errorf("a missing bucket: got %v", err)
 	}
 }

@@ -17,8 +17,6 @@ type paths struct {
 	addedModels string // folder of the models that the operator added
 	onnxRuntime string // ONNX Runtime's shared library
 	milvusLite  string // the milvus-lite program; empty with an external Milvus
-	blobs       string
-	spool       string // originals out of a bucket, while they are read
 	milvusData  string // the embedded Milvus's folder
 	pdfCache    string // compiled PDF engine
 }
@@ -26,8 +24,6 @@ type paths struct {
 // findPaths settles the paths: what is set, else what lies in the working directory, else beside the binary.
 func findPaths(s config.Settings) (paths, error) {
 	p := paths{
-		blobs:      filepath.Join(s.Data, "blobs"),
-		spool:      filepath.Join(s.Data, "cache", "originals"),
 		milvusData: filepath.Join(s.Data, "milvus"),
 		pdfCache:   filepath.Join(s.Data, "cache", "pdf"),
 	}

@@ -125,6 +125,20 @@ func TestLostWake(t *testing.T) {
 	})
 }
 
+// putOne uploads a document into a collection of tenant t.
+func putOne(t *testing.T, c *catalog.Catalog) ingest.Accepted {
+	t.Helper()
+	collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.PutDocument(t.Context(), collection.ID, ingest.Staged{Blob: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 func testLostWake(t *testing.T, fresh func(t *testing.T) catalog.Config) {
 	for name, fault := range map[string]string{
 		"gone":      `DELETE FROM river_job`,
@@ -137,14 +151,7 @@ func testLostWake(t *testing.T, fresh func(t *testing.T) catalog.Config) {
 			cfg := fresh(t)
 			cfg.Queue = catalog.QueueConfig{Reap: 50 * time.Millisecond, Poll: 10 * time.Millisecond}
 			c := open(t, cfg)
-			collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, err := c.PutDocument(t.Context(), collection.ID, ingest.Staged{Blob: "b"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			a := putOne(t, c)
 			raw(t, cmp.Or(cfg.URL, cfg.Path), fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
@@ -178,14 +185,7 @@ func TestUnsettledJobIsTakenUpAgain(t *testing.T) {
 	c := open(t, catalog.Config{Path: path, Queue: catalog.QueueConfig{
 		Lease: 300 * time.Millisecond, Renew: 50 * time.Millisecond, Reap: 50 * time.Millisecond, Poll: 10 * time.Millisecond,
 	}})
-	collection, err := c.CreateCollection(t.Context(), rag.Collection{Tenant: "t", Name: "docs"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := c.PutDocument(t.Context(), collection.ID, ingest.Staged{Blob: "b"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := putOne(t, c)
 	raw(t, path, `CREATE TRIGGER unsettled BEFORE UPDATE OF finished_at ON jobs WHEN NEW.crashes = 0
 		BEGIN SELECT RAISE(ABORT, 'a fault'); END`)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
