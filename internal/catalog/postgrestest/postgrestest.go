@@ -120,14 +120,21 @@ func (s *Server) Restart(t *testing.T) {
 
 func (s *Server) log() string { return filepath.Join(s.dir, "log") }
 
-// start runs the server below a shell that ends it when its input ends, as it does when the test's process dies.
+// runServer runs a server, ends it when the input ends, as it does when the test's process dies, and ends when it does.
+const runServer = `exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+{ read -r _ || kill -QUIT $server; } <&3 3<&- 2>/dev/null &
+exec 3<&-
+wait $server`
+
+// start runs the server below a shell.
 func (s *Server) start() error {
 	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command("/bin/sh", "-c", `"$@" </dev/null & read -r _ || kill -QUIT $!; wait $!`, "sh",
+	cmd := exec.Command("/bin/sh", "-c", runServer, "sh",
 		filepath.Join(s.programs, "postgres"), "-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off",
 		"-c", "shared_buffers=32MB", "-c", "max_connections=200")
 	cmd.SysProcAttr, cmd.Dir, cmd.Stdout, cmd.Stderr = s.as, s.dir, log, log
