@@ -15,6 +15,7 @@ import (
 	"github.com/redkite/redkite/internal/encode"
 	"github.com/redkite/redkite/internal/model"
 	"github.com/redkite/redkite/internal/onnx"
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // EncoderBench says what BenchEncoder runs.
@@ -28,11 +29,13 @@ type EncoderBench struct {
 
 // BenchRun is one run over all texts, tokenising included.
 type BenchRun struct {
-	WallMS  float64   `json:"wall_ms"`
-	CPUMS   float64   `json:"cpu_ms"` // user and system, of this process
-	Threads int       `json:"threads"`
-	Texts   int       `json:"texts"`
-	Logits  []float32 `json:"logits,omitempty"` // of a cross-encoder
+	WallMS  float64 `json:"wall_ms"`
+	CPUMS   float64 `json:"cpu_ms"` // user and system, of this process
+	Threads int     `json:"threads"`
+	Texts   int     `json:"texts"`
+
+	Logits     []float32       `json:"logits,omitempty"`     // of a cross-encoder
+	Embeddings []rag.Embedding `json:"embeddings,omitempty"` // of a bi-encoder
 }
 
 // BenchEncoder opens a model and runs it over the texts once for each line that it reads from in, writing a BenchRun as a
@@ -58,28 +61,27 @@ func BenchEncoder(ctx context.Context, s config.Settings, b EncoderBench, in io.
 	}
 	defer func() { err = errors.Join(err, session.Close(), tokens.Close()) }()
 	lanes := newLanes(s)
-	run := func() ([]float32, error) {
+	run := func() (BenchRun, error) {
 		scores, err := encode.NewCrossEncoder(session, tokens, encode.CrossSpec{MaxTokens: b.MaxTokens}, lanes).Score(ctx, encode.Pairs{Query: query, Passages: passages})
-		return scores.Logits, err
+		return BenchRun{Logits: scores.Logits}, err
 	}
 	if b.Kind == string(model.BiEncoder) {
-		run = func() ([]float32, error) {
+		run = func() (BenchRun, error) {
 			spec := encode.BiSpec{MaxTokens: b.MaxTokens, Pooling: encode.PoolCLS, Normalize: true, Dimension: 384}
-			_, err := encode.NewBiEncoder(session, tokens, spec, lanes).EmbedPassages(ctx, passages)
-			return nil, err
+			embeddings, err := encode.NewBiEncoder(session, tokens, spec, lanes).EmbedPassages(ctx, passages)
+			return BenchRun{Embeddings: embeddings}, err
 		}
 	}
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
 		before, start := processorTime(), time.Now()
-		logits, err := run()
+		done, err := run()
 		if err != nil {
 			return err
 		}
-		wall := time.Since(start)
-		if err := json.NewEncoder(out).Encode(BenchRun{
-			WallMS: milliseconds(wall), CPUMS: milliseconds(processorTime() - before), Threads: lanes.Size(), Texts: len(passages), Logits: logits,
-		}); err != nil {
+		done.WallMS, done.CPUMS = milliseconds(time.Since(start)), milliseconds(processorTime()-before)
+		done.Threads, done.Texts = lanes.Size(), len(passages)
+		if err := json.NewEncoder(out).Encode(done); err != nil {
 			return err
 		}
 	}
