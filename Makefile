@@ -83,6 +83,19 @@ test: deps deps-test ## Run every test
 bench: deps ## Measure the encoders on this machine (Go benchmarks)
 	go test -run '^$$' -bench . ./internal/onnx ./internal/catalog
 
+# BI_FP32 and CROSS_FP32 are the bundled models' fp32 exports (their README.md says where from), DATA a set in BEIR's layout.
+PEERS = .deps/peers/bin/python models/peers/run.py --data "$(DATA)" --hugot bin/hugot-peer
+.PHONY: bench-peers
+bench-peers: build ## Time other projects' encoders beside these (DATA=folder, BI_FP32=file and CROSS_FP32=file)
+	@[ -n "$(DATA)" ] && [ -n "$(BI_FP32)$(CROSS_FP32)" ] || { \
+		echo "say DATA=<labelled set> and BI_FP32=<export>, CROSS_FP32=<export> or both; docs/performance.md tells what they are"; exit 2; }
+	@.setup/venv peers
+	cd models/peers/hugot && go build -tags ORT -o ../../../bin/hugot-peer .
+	[ -z "$(CROSS_FP32)" ] || $(PEERS) --kind cross-encoder --fp32 "$(CROSS_FP32)" \
+		--tokenizer models/redkite-reranker-small-en/tokenizer.json --int8 models/redkite-reranker-small-en/model.onnx
+	[ -z "$(BI_FP32)" ] || $(PEERS) --kind bi-encoder --fp32 "$(BI_FP32)" \
+		--tokenizer models/bge-small-en-v1.5/tokenizer.json --int8 models/bge-small-en-v1.5/model.onnx
+
 .PHONY: test-pure
 test-pure: ## Build and test without cgo: needs nothing but Go
 	CGO_ENABLED=0 go build ./...

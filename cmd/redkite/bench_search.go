@@ -22,6 +22,7 @@ type benchSearchCommand struct {
 	Requests   int    `default:"200" help:"Searches a round; queries are asked in turn, again from the first where there are fewer."`
 	Candidates int    `help:"Chunks that the cross-encoder reads. Defaults to the server's."`
 	Rerank     bool   `default:"true" negatable:"" help:"Let the cross-encoder order the candidates."`
+	Plot       string `type:"path" help:"Draw the percentiles into this file: .svg, .png or .pdf."`
 	connection `embed:""`
 }
 
@@ -70,6 +71,11 @@ func (c benchSearchCommand) Run(ctx context.Context, o output) error {
 	for _, clients := range c.Clients {
 		rounds = append(rounds, c.round(ctx, o, server, set.Queries, clients))
 		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if c.Plot != "" {
+		if err := plotRounds(c.Plot, rounds); err != nil {
 			return err
 		}
 	}
