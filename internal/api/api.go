@@ -126,6 +126,7 @@ type Job struct {
 	Stage      rag.Stage    `json:"stage"`
 	Done       int          `json:"done" doc:"Chunks done."`
 	Total      int          `json:"total" doc:"Chunks in all; 0 until the document is cut."`
+	Reused     int          `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
 	Attempts   int          `json:"attempts"`
 	Error      *rag.Failure `json:"error,omitempty" doc:"Why the last attempt failed."`
 	CreatedAt  time.Time    `json:"created_at"`

@@ -40,6 +40,10 @@ func (i index) Visible(ctx context.Context, c rag.Collection, ids []rag.ChunkID)
 	return i.milvus.Visible(ctx, milvus.Of(c), ids)
 }
 
+func (i index) Embeddings(ctx context.Context, c rag.Collection, ids []rag.ChunkID) (map[rag.ChunkID]rag.Embedding, error) {
+	return i.milvus.Embeddings(ctx, milvus.Of(c), ids)
+}
+
 func (i index) Delete(ctx context.Context, c rag.Collection, ids []rag.ChunkID) error {
 	return i.milvus.Delete(ctx, milvus.Of(c), ids)
 }

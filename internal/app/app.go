@@ -122,7 +122,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	index := index{vectors}
 	a.flusher = &flusher{index: index, log: o.Log.With("component", "flush"), dirty: map[rag.CollectionID]rag.Collection{}}
 	a.worker = &ingest.Worker{
-		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Removal: index, Blobs: blobs, Parser: parsers,
+		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Vectors: index, Removal: index, Blobs: blobs, Parser: parsers,
 		Encoder: encoders.passages, Timeout: s.ParseTimeout,
 	}
 	documents := documents{a.catalog}

@@ -72,6 +72,9 @@ func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error
 		return t, unavailable(what, err)
 	}
 	t.Live = t.Document.LiveVersion == j.Version
+	if t.LiveTitle, err = liveTitle(ctx, c.read, t.Document); err != nil {
+		return ingest.Task{}, unavailable(what, err)
+	}
 	err = c.read.QueryRowContext(ctx, `SELECT blob, size, chunks IS NOT NULL FROM versions WHERE document_id = ? AND version = ?`,
 		j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked)
 	if err != nil {
@@ -145,7 +148,7 @@ func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest
 			len(chunks), cut.Title, warnings, j.Document, j.Version); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, total = ?, crashes = 0 WHERE id = ?`, len(chunks), j.ID)
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, reused = 0, total = ?, crashes = 0 WHERE id = ?`, len(chunks), j.ID)
 		return err
 	})
 }
@@ -206,15 +209,16 @@ func (c *Catalog) PendingChunks(ctx context.Context, claim rag.Claim, limit int)
 	return pending, nil
 }
 
-// MarkIndexed says that Milvus has these chunks, and moves the job's progress on by as many.
-func (c *Catalog) MarkIndexed(ctx context.Context, claim rag.Claim, ids []rag.ChunkID) error {
+// MarkIndexed says that Milvus has these chunks, and moves the job's progress on by as many; the vectors of reused of
+// them came from the version before.
+func (c *Catalog) MarkIndexed(ctx context.Context, claim rag.Claim, ids []rag.ChunkID, reused int) error {
 	return c.fenced(ctx, claim, fmt.Sprintf("mark %d chunks indexed", len(ids)), func(tx *transaction, j rag.Job) error {
 		marked, err := execBatches(ctx, tx, `UPDATE chunks SET indexed = 1
 			WHERE document_id = ? AND version = ? AND indexed = 0 AND id IN `, ids, j.Document, j.Version)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = done + ?, crashes = 0 WHERE id = ?`, marked, j.ID)
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = done + ?, reused = reused + ?, crashes = 0 WHERE id = ?`, marked, reused, j.ID)
 		return err
 	})
 }

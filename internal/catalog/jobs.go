@@ -12,7 +12,7 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-const jobColumns = `j.id, j.kind, j.collection_id, j.document_id, j.version, j.state, j.stage, j.done, j.total, j.attempts,
+const jobColumns = `j.id, j.kind, j.collection_id, j.document_id, j.version, j.state, j.stage, j.done, j.total, j.reused, j.attempts,
 	j.error_code, j.error_message, j.created_at, j.started_at, j.finished_at, j.next_run_at`
 
 func scanJob(r row) (rag.Job, error) {
@@ -20,7 +20,7 @@ func scanJob(r row) (rag.Job, error) {
 	var code, message string
 	var created int64
 	var started, finished, next sql.NullInt64
-	if err := r.Scan(&j.ID, &j.Kind, &j.Collection, &j.Document, &j.Version, &j.State, &j.Stage, &j.Done, &j.Total, &j.Attempts,
+	if err := r.Scan(&j.ID, &j.Kind, &j.Collection, &j.Document, &j.Version, &j.State, &j.Stage, &j.Done, &j.Total, &j.Reused, &j.Attempts,
 		&code, &message, &created, &started, &finished, &next); err != nil {
 		return rag.Job{}, err
 	}

@@ -301,7 +301,7 @@ func (w worker) handle(ctx context.Context, claim rag.Claim, job rag.Job) error 
 		if err := os.WriteFile(w.row(job.Document, pending[0].ID), nil, 0o600); err != nil {
 			return err
 		}
-		if err := w.c.MarkIndexed(ctx, claim, []rag.ChunkID{pending[0].ID}); err != nil {
+		if err := w.c.MarkIndexed(ctx, claim, []rag.ChunkID{pending[0].ID}, 0); err != nil {
 			return err
 		}
 	}

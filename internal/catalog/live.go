@@ -52,3 +52,31 @@ type widened struct {
 
 // Scan reads the columns asked for, then the further ones.
 func (w *widened) Scan(dest ...any) error { return w.row.Scan(append(dest, w.more...)...) }
+
+// LiveChunks gives the chunks that Milvus has of the version that is live while the job makes another, up to limit from
+// an ordinal on, in order. There are none where none is live.
+func (c *Catalog) LiveChunks(ctx context.Context, claim rag.Claim, from, limit int) ([]rag.Chunk, error) {
+	what := fmt.Sprintf("read live chunks for job %d", claim.Job)
+	j, err := claimedJob(ctx, c.read, claim)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	chunks, err := collect(ctx, c.read, scanChunk, `SELECT `+chunkColumns+` FROM chunks k
+		JOIN documents d ON d.id = k.document_id AND d.live_version = k.version
+		WHERE k.document_id = ? AND k.version <> ? AND k.indexed = 1 AND k.ordinal >= ? ORDER BY k.ordinal LIMIT ?`,
+		j.Document, j.Version, from, limit)
+	if err != nil {
+		return nil, unavailable(what, err)
+	}
+	return chunks, nil
+}
+
+// liveTitle is the title of a document's live version; empty where none is live.
+func liveTitle(ctx context.Context, db querier, d rag.Document) (title string, err error) {
+	if d.LiveVersion == 0 {
+		return "", nil
+	}
+	err = db.QueryRowContext(ctx, `SELECT COALESCE(NULLIF(v.title, ''), v.found_title) FROM versions v
+		WHERE v.document_id = ? AND v.version = ?`, d.ID, d.LiveVersion).Scan(&title)
+	return title, err
+}

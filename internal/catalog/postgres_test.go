@@ -206,7 +206,7 @@ func testReplaceWhileClaiming(t *testing.T, cfg catalog.Config) {
 					return err
 				}
 				for _, chunk := range pending {
-					err = errors.Join(err, c.MarkIndexed(ctx, claim, []rag.ChunkID{chunk.ID}))
+					err = errors.Join(err, c.MarkIndexed(ctx, claim, []rag.ChunkID{chunk.ID}, 0))
 				}
 				return errors.Join(err, c.Publish(ctx, claim))
 			}, 4)

@@ -73,7 +73,7 @@ func (s *Server) jobRoutes(service huma.API) {
 
 func jobOf(j rag.Job) api.Job {
 	return api.Job{
-		ID: j.ID, Kind: j.Kind, State: j.State, Stage: j.Stage, Done: j.Done, Total: j.Total, Attempts: j.Attempts, Error: j.Error,
+		ID: j.ID, Kind: j.Kind, State: j.State, Stage: j.Stage, Done: j.Done, Total: j.Total, Reused: j.Reused, Attempts: j.Attempts, Error: j.Error,
 		CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt, NextRunAt: j.NextRunAt,
 	}
 }

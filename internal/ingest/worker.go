@@ -17,8 +17,9 @@ type Task struct {
 	Document   rag.Document // with the title, filename, media type and metadata of the version to make
 	Blob       string       // key of the version's original
 	Size       int64
-	Chunked    bool // the chunk rows are written: an earlier attempt came that far
-	Live       bool // the version is published: only the old ones are left to remove
+	Chunked    bool   // the chunk rows are written: an earlier attempt came that far
+	Live       bool   // the version is published: only the old ones are left to remove
+	LiveTitle  string // of the version that is live meanwhile; its chunks were embedded with it
 }
 
 // Cut is what parsing and chunking made of an original.
@@ -35,13 +36,15 @@ type Ledger interface {
 	SetStage(ctx context.Context, c rag.Claim, stage rag.Stage) error
 	Chunks
 	Versions
+	Live
 }
 
 // Chunks keeps a version's chunk rows and which of them are indexed.
 type Chunks interface {
 	ReplaceChunks(ctx context.Context, c rag.Claim, cut Cut) error
 	PendingChunks(ctx context.Context, c rag.Claim, limit int) ([]rag.Chunk, error)
-	MarkIndexed(ctx context.Context, c rag.Claim, ids []rag.ChunkID) error
+	// MarkIndexed says that the index has these chunks; the vectors of reused of them were taken over.
+	MarkIndexed(ctx context.Context, c rag.Claim, ids []rag.ChunkID, reused int) error
 }
 
 // Versions moves search from one version to the next.
@@ -106,6 +109,7 @@ type Worker struct {
 	Ledger   Ledger
 	Removals Removals
 	Index    Index
+	Vectors  Vectors
 	Removal  Removal
 	Blobs    Blobs
 	Parser   Parser
@@ -231,8 +235,13 @@ func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.Re
 	return Cut{Title: parsed.Title, Warnings: parsed.Warnings, Chunks: chunks}, nil
 }
 
-// embed embeds and indexes the chunks that no earlier attempt has, batch by batch.
+// embed embeds and indexes the chunks that no earlier attempt has, batch by batch. A text that the live version has too
+// keeps its vector.
 func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Encoder) error {
+	kept, err := w.twinsOf(ctx, c, task)
+	if err != nil {
+		return err
+	}
 	for {
 		chunks, err := w.Ledger.PendingChunks(ctx, c, embedBatch)
 		if err != nil {
@@ -245,9 +254,9 @@ func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Enco
 		for i, ch := range chunks {
 			texts[i] = chunk.EmbeddingText(task.Document.Title, ch)
 		}
-		embeddings, err := encoder.EmbedPassages(ctx, texts)
+		embeddings, reused, err := w.embeddings(ctx, task, encoder, kept, texts)
 		if err != nil {
-			return fmt.Errorf("embed %d chunks: %w", len(chunks), err)
+			return err
 		}
 		rows := make([]Row, len(chunks))
 		ids := make([]rag.ChunkID, len(chunks))
@@ -258,7 +267,7 @@ func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Enco
 		if err := w.Index.Upsert(ctx, task.Collection, rows); err != nil {
 			return fmt.Errorf("index %d chunks: %w", len(chunks), err)
 		}
-		if err := w.Ledger.MarkIndexed(ctx, c, ids); err != nil {
+		if err := w.Ledger.MarkIndexed(ctx, c, ids, reused); err != nil {
 			return err
 		}
 	}

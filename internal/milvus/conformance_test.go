@@ -42,6 +42,7 @@ func conform(t *testing.T, c *Client, address string) {
 	t.Run("ensure", func(t *testing.T) { testEnsure(t, c, address) })
 	t.Run("scores", func(t *testing.T) { testScores(t, c) })
 	t.Run("replace", func(t *testing.T) { testReplace(t, c) })
+	t.Run("embeddings", func(t *testing.T) { testEmbeddings(t, c) })
 	t.Run("delete", func(t *testing.T) { testDelete(t, c) })
 	t.Run("drop", func(t *testing.T) { testDrop(t, c, address) })
 	t.Run("filters", func(t *testing.T) { testFilters(t, c) })
@@ -187,6 +188,34 @@ func testReplace(t *testing.T, c *Client) {
 	}
 	if n, err := c.Count(t.Context(), g); n != 1 || err != nil {
 		t.Errorf("count %d, %v", n, err)
+	}
+}
+
+func testEmbeddings(t *testing.T, c *Client) {
+	g := generation(9, rag.Field{Name: "year", Type: rag.FieldInt})
+	if got, err := c.Embeddings(t.Context(), g, []rag.ChunkID{1}); len(got) != 0 || err != nil {
+		t.Errorf("of a collection that is not there: %v, %v", got, err)
+	}
+	var rows []Row
+	want := map[rag.ChunkID]rag.Embedding{}
+	var asked []rag.ChunkID
+	for i := 1; i <= batchRows+200; i++ {
+		row := Row{Chunk: rag.ChunkID(i), Document: 1, Dense: unit(i)}
+		rows = append(rows, row)
+		if i > 100 {
+			want[row.Chunk], asked = row.Dense, append(asked, row.Chunk)
+		}
+	}
+	must(t, c.Ensure(t.Context(), g))
+	must(t, c.Upsert(t.Context(), g, rows))
+	got, err := c.Embeddings(t.Context(), g, append(asked, 77777))
+	must(t, err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("vectors, bit by bit (-want +got):\n%s", diff)
+	}
+	must(t, c.Delete(t.Context(), g, asked[:1]))
+	if got, err := c.Embeddings(t.Context(), g, asked[:2]); len(got) != 1 || err != nil {
+		t.Errorf("after a deletion: %d vectors of 1, %v", len(got), err)
 	}
 }
 

@@ -223,6 +223,7 @@ type Job struct {
 	Stage      Stage
 	Done       int // chunks done
 	Total      int // chunks in all; 0 until the document is chunked
+	Reused     int // of Done, chunks whose text was in the version before and kept its vector
 	Attempts   int
 	Error      *Failure // of the last attempt that failed
 	CreatedAt  time.Time

@@ -28,6 +28,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"batch is all or nothing", testBatch},
 		{"pages and counts", testPages},
 		{"replace is atomic", testReplace},
+		{"live chunks while replacing", testLiveChunks},
 		{"replace while ingesting", testReplaceWhileIngesting},
 		{"delete a document", testDelete},
 		{"delete while ingesting", testDeleteWhileIngesting},

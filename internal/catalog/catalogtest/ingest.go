@@ -107,7 +107,11 @@ func indexAll(ctx context.Context, c *catalog.Catalog, x *index, claim rag.Claim
 		if err != nil || len(pending) == 0 {
 			return err
 		}
-		if err := c.MarkIndexed(ctx, claim, x.upsert(pending...)); err != nil {
+		live, err := c.LiveChunks(ctx, claim, 0, 1)
+		if err != nil {
+			return err
+		}
+		if err := c.MarkIndexed(ctx, claim, x.upsert(pending...), len(live)); err != nil { // one of a batch counts as reused
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func testFence(t *testing.T, b bundle) {
 			"Task": task, "PendingChunks": pending, "IndexedChunks": indexed, "DeadChunks": dead, "Released": released,
 			"SetStage":      b.SetStage(ctx, old, rag.StageEmbed),
 			"ReplaceChunks": b.ReplaceChunks(ctx, old, cut("zombie", 1)),
-			"MarkIndexed":   b.MarkIndexed(ctx, old, []rag.ChunkID{1}),
+			"MarkIndexed":   b.MarkIndexed(ctx, old, []rag.ChunkID{1}, 0),
 			"Publish":       b.Publish(ctx, old),
 			"Forget":        b.Forget(ctx, old, []rag.ChunkID{1}),
 			"Removed":       b.Removed(ctx, old),
@@ -74,7 +74,7 @@ func testResume(t *testing.T, b bundle) {
 		if first, err = b.PendingChunks(ctx, claim, 9); err != nil {
 			return err
 		}
-		if err := b.MarkIndexed(ctx, claim, x.upsert(first[:2]...)); err != nil {
+		if err := b.MarkIndexed(ctx, claim, x.upsert(first[:2]...), 0); err != nil {
 			return err
 		}
 		if err := b.Publish(ctx, claim); err == nil {

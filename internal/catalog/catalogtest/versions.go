@@ -127,7 +127,7 @@ func testReplaceWhileIngesting(t *testing.T, b bundle) {
 		}
 		x.upsert(pending...) // a write to Milvus that can't be called back
 		free := context.WithoutCancel(ctx)
-		late <- errors.Join(b.MarkIndexed(free, claim, []rag.ChunkID{pending[0].ID}), b.Publish(free, claim))
+		late <- errors.Join(b.MarkIndexed(free, claim, []rag.ChunkID{pending[0].ID}, 0), b.Publish(free, claim))
 		return ctx.Err()
 	})
 	<-g.arrived

@@ -1,0 +1,52 @@
+package milvus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/milvus-io/milvus-sdk-go/v2/client"
+	"github.com/milvus-io/milvus-sdk-go/v2/entity"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// Embeddings gives the vectors of chunks as they were upserted, by a strongly consistent read. Chunks, or a collection,
+// that are not there are left out.
+func (c *Client) Embeddings(ctx context.Context, g Generation, ids []rag.ChunkID) (map[rag.ChunkID]rag.Embedding, error) {
+	found := make(map[rag.ChunkID]rag.Embedding, len(ids))
+	for ids := range slices.Chunk(ids, batchRows) {
+		operation := fmt.Sprintf("read %d vectors of %s", len(ids), g.name())
+		err := c.use(ctx, g, operation, func(native *client.GrpcClient, _ server) error {
+			rows, err := native.Query(ctx, g.name(), nil, columnChunk+" in "+list(ids), []string{columnChunk, columnDense},
+				client.WithSearchQueryConsistencyLevel(entity.ClStrong), client.WithLimit(queryRows))
+			if err != nil {
+				return err
+			}
+			return readVectors(rows, found)
+		})
+		if errors.Is(err, errNoCollection) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func readVectors(rows client.ResultSet, into map[rag.ChunkID]rag.Embedding) error {
+	chunks, ok := rows.GetColumn(columnChunk).(*entity.ColumnInt64)
+	if !ok || chunks.Len() == 0 {
+		return nil // no rows, no column
+	}
+	vectors, ok := rows.GetColumn(columnDense).(*entity.ColumnFloatVector)
+	if !ok || vectors.Len() != chunks.Len() {
+		return fmt.Errorf("read vectors: %d rows came with a %s column of %T", chunks.Len(), columnDense, rows.GetColumn(columnDense))
+	}
+	for i, v := range vectors.Data() {
+		into[rag.ChunkID(chunks.Data()[i])] = v
+	}
+	return nil
+}
