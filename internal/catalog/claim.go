@@ -187,6 +187,9 @@ func (s settling) succeed(ctx context.Context) error {
 // fail ends the job, and with it the version it was to make.
 func (s settling) fail(ctx context.Context, cause error) error {
 	f := rag.FailureOf(cause)
+	if err := s.c.note(ctx, s.tx, s.job.ID, rag.AttemptFailed, f); err != nil {
+		return err
+	}
 	if _, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, finished_at = ?, next_run_at = NULL, failures = failures + 1,
 		error_code = ?, error_message = ? WHERE id = ?`, rag.JobFailed, micros(s.c.now()), f.Code, f.Message, s.job.ID); err != nil {
 		return err
@@ -217,7 +220,7 @@ func (s settling) wait(ctx context.Context, cause error) (time.Duration, error) 
 		return 0, err
 	}
 	delay := backoff(s.c.queue.RetryFirst, s.c.queue.WaitMost, waits)
-	return delay, s.later(ctx, cause, delay)
+	return delay, s.later(ctx, rag.AttemptWaited, cause, delay)
 }
 
 // retry lets the job run again after a delay, unless it has failed too often.
@@ -233,11 +236,14 @@ func (s settling) retry(ctx context.Context, cause error) (time.Duration, error)
 		return 0, err
 	}
 	delay := backoff(s.c.queue.RetryFirst, s.c.queue.RetryMost, failures)
-	return delay, s.later(ctx, cause, delay)
+	return delay, s.later(ctx, rag.AttemptFailed, cause, delay)
 }
 
-func (s settling) later(ctx context.Context, cause error, delay time.Duration) error {
+func (s settling) later(ctx context.Context, outcome rag.AttemptOutcome, cause error, delay time.Duration) error {
 	f := rag.FailureOf(cause)
+	if err := s.c.note(ctx, s.tx, s.job.ID, outcome, f); err != nil {
+		return err
+	}
 	_, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, next_run_at = ?, error_code = ?, error_message = ? WHERE id = ?`,
 		rag.JobRetrying, micros(s.c.now().Add(delay)), f.Code, f.Message, s.job.ID)
 	return err

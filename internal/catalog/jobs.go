@@ -33,9 +33,7 @@ func scanJob(r row) (rag.Job, error) {
 func (c *Catalog) Job(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {
 	j, err := scanJob(c.read.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = ? AND j.tenant = ?`, id, tenant))
 	if errors.Is(err, sql.ErrNoRows) {
-		return rag.Job{}, &rag.Problem{
-			Kind: rag.ErrNotFound, Code: "job_not_found", Message: fmt.Sprintf("there is no job %d; check the id", id),
-		}
+		return rag.Job{}, noJob(id)
 	}
 	if err != nil {
 		return rag.Job{}, unavailable(fmt.Sprintf("read job %d", id), err)
@@ -43,11 +41,17 @@ func (c *Catalog) Job(ctx context.Context, tenant string, id rag.JobID) (rag.Job
 	return j, nil
 }
 
+func noJob(id rag.JobID) error {
+	return &rag.Problem{Kind: rag.ErrNotFound, Code: "job_not_found", Message: fmt.Sprintf("there is no job %d; check the id", id)}
+}
+
 // JobFilter asks for one page of jobs, newest first. Zero fields ask nothing.
 type JobFilter struct {
 	Collection rag.CollectionID
 	Document   rag.DocumentID
+	Kind       rag.JobKind
 	States     []rag.JobState // any of these
+	From, To   time.Time      // made in this time, From included
 	Before     rag.JobID      // the last one of the page before
 	Limit      int            // at least 1
 }
@@ -63,6 +67,15 @@ func (c *Catalog) Jobs(ctx context.Context, tenant string, f JobFilter) ([]rag.J
 	}
 	if f.Document != 0 {
 		add(`j.document_id = ?`, f.Document)
+	}
+	if f.Kind != "" {
+		add(`j.kind = ?`, f.Kind)
+	}
+	if !f.From.IsZero() {
+		add(`j.created_at >= ?`, micros(f.From))
+	}
+	if !f.To.IsZero() {
+		add(`j.created_at < ?`, micros(f.To))
 	}
 	if f.Before != 0 {
 		add(`j.id < ?`, f.Before)

@@ -78,7 +78,9 @@ func (c *Catalog) Released(ctx context.Context, claim rag.Claim) ([]string, erro
 	if err != nil {
 		return nil, unavailable(what, err)
 	}
-	query, args := `SELECT v.blob FROM versions v WHERE v.document_id = ? AND v.version IN `+deadVersions, []any{j.Document, j.Document}
+	query, args := `SELECT v.blob FROM versions v WHERE v.document_id = ? AND v.version IN `+deadVersions+`
+		AND v.blob NOT IN (SELECT o.blob FROM versions o WHERE o.document_id = ? AND o.version NOT IN `+deadVersions+`)`,
+		[]any{j.Document, j.Document, j.Document, j.Document} // versions that differ in metadata alone share one
 	if j.Kind == rag.JobDeleteCollection {
 		query, args = `SELECT v.blob FROM versions v JOIN documents d ON d.id = v.document_id
 			WHERE d.collection_id = ? AND d.deleted_at IS NOT NULL`, []any{j.Collection}

@@ -124,7 +124,7 @@ func (p *putter) duplicate(ctx context.Context, existing rag.Document, s ingest.
 	}
 	u := s.Upload
 	same := existing.SHA256 == s.SHA256 && (u.Title == "" || existing.Title == u.Title) && existing.Filename == u.Filename &&
-		existing.MediaType == u.MediaType && before == metadata && existing.Status != rag.StatusFailed
+		existing.MediaType == u.MediaType && before == metadata && existing.Status != rag.StatusFailed && existing.Status != rag.StatusCanceled
 	if !same && u.OnDuplicate != ingest.DuplicateSkip {
 		return nil, nil
 	}

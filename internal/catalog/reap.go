@@ -89,6 +89,9 @@ func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 			return err
 		}
 		if a.state == rag.JobRunning {
+			if err := c.note(ctx, tx, id, rag.AttemptCrashed, &rag.Failure{Code: "crashed", Message: "the worker died, or lost its catalog for longer than its lease"}); err != nil {
+				return err
+			}
 			if a.crashes+1 >= c.queue.MaxCrashes {
 				failed = true
 				return c.giveUp(ctx, tx, a)

@@ -83,6 +83,7 @@ const (
 	StatusReady             Status = "ready"
 	StatusReadyWithWarnings Status = "ready_with_warnings"
 	StatusFailed            Status = "failed"
+	StatusCanceled          Status = "canceled"
 	StatusDeleting          Status = "deleting"
 )
 
@@ -231,6 +232,25 @@ type Job struct {
 	FinishedAt *time.Time
 	NextRunAt  *time.Time // when a retrying job runs again
 }
+
+// Attempt is how an attempt at a job ended, other than well.
+type Attempt struct {
+	Number  int // from 1; attempts that ended alike in a row share one
+	Outcome AttemptOutcome
+	Error   Failure
+	Times   int // how often in a row
+	EndedAt time.Time
+}
+
+// AttemptOutcome says what became of an attempt.
+type AttemptOutcome string
+
+// The outcomes of attempts that did not end well.
+const (
+	AttemptFailed  AttemptOutcome = "failed"
+	AttemptWaited  AttemptOutcome = "waited"  // a service was away
+	AttemptCrashed AttemptOutcome = "crashed" // the worker died, or was cut off
+)
 
 // Principal is who makes a request.
 type Principal struct {
