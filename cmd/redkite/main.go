@@ -38,6 +38,7 @@ type commands struct {
 	Eval    evalCommand    `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
 	Bench   benchCommand   `cmd:"" help:"Measure speed on this machine."`
 	Models  modelsCommand  `cmd:"" help:"List, verify, add and pull models."`
+	Jobs    jobsCommand    `cmd:"" help:"List, show, cancel and retry jobs."`
 	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
 	Migrate migrateCommand `cmd:"" help:"Bring the catalog's schema up to date."`
 	Doctor  doctorCommand  `cmd:"" help:"Check library, models, Milvus, catalog and disk, and say how to mend what is wrong."`

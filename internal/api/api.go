@@ -120,19 +120,48 @@ type Documents struct {
 
 // Job describes a job.
 type Job struct {
-	ID         rag.JobID    `json:"id"`
-	Kind       rag.JobKind  `json:"kind"`
-	State      rag.JobState `json:"state"`
-	Stage      rag.Stage    `json:"stage"`
-	Done       int          `json:"done" doc:"Chunks done."`
-	Total      int          `json:"total" doc:"Chunks in all; 0 until the document is cut."`
-	Reused     int          `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
-	Attempts   int          `json:"attempts"`
-	Error      *rag.Failure `json:"error,omitempty" doc:"Why the last attempt failed."`
-	CreatedAt  time.Time    `json:"created_at"`
-	StartedAt  *time.Time   `json:"started_at,omitempty"`
-	FinishedAt *time.Time   `json:"finished_at,omitempty"`
-	NextRunAt  *time.Time   `json:"next_run_at,omitempty" doc:"When a job that waits runs again."`
+	ID          rag.JobID    `json:"id"`
+	Kind        rag.JobKind  `json:"kind"`
+	State       rag.JobState `json:"state"`
+	Stage       rag.Stage    `json:"stage"`
+	Done        int          `json:"done" doc:"Chunks done."`
+	Total       int          `json:"total" doc:"Chunks in all; 0 until the document is cut."`
+	Reused      int          `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
+	Attempts    int          `json:"attempts"`
+	Error       *rag.Failure `json:"error,omitempty" doc:"Why the last attempt failed."`
+	BadAttempts []Attempt    `json:"bad_attempts,omitempty" doc:"How attempts ended that did not end well, oldest first, the newest twenty. Only where one job is asked for."`
+	CreatedAt   time.Time    `json:"created_at"`
+	StartedAt   *time.Time   `json:"started_at,omitempty"`
+	FinishedAt  *time.Time   `json:"finished_at,omitempty"`
+	NextRunAt   *time.Time   `json:"next_run_at,omitempty" doc:"When a job that waits runs again."`
+}
+
+// Attempt is how an attempt at a job ended, other than well.
+type Attempt struct {
+	Number  int                `json:"number" doc:"From 1; attempts that ended alike in a row share one."`
+	Outcome rag.AttemptOutcome `json:"outcome" enum:"failed,waited,crashed" doc:"waited: a service was away."`
+	Error   rag.Failure        `json:"error"`
+	Times   int                `json:"times" doc:"How often in a row."`
+	EndedAt time.Time          `json:"ended_at"`
+}
+
+// JobProgress is a job with how fast it goes.
+type JobProgress struct {
+	Job
+	ChunksASecond float64 `json:"chunks_a_second,omitempty" doc:"Since the job's stage began, as far as the stream saw it."`
+	SecondsLeft   float64 `json:"seconds_left,omitempty" doc:"An estimate for the stage."`
+}
+
+// DocumentPatch changes a document.
+type DocumentPatch struct {
+	Metadata map[string]any `json:"metadata" doc:"JSON merge patch (RFC 7396): members given are set, those that are null removed, others kept."`
+}
+
+// Patched says what became of a patch.
+type Patched struct {
+	Document  Document  `json:"document"`
+	JobID     rag.JobID `json:"job_id,omitempty" doc:"The job that makes the patched version searchable; left out where nothing is to be done."`
+	Unchanged bool      `json:"unchanged,omitempty" doc:"The metadata is so already."`
 }
 
 // Jobs is a page of jobs, newest first.

@@ -9,6 +9,7 @@ import (
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/config"
+	"github.com/redkite/redkite/internal/httpapi"
 	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/milvus"
 	"github.com/redkite/redkite/internal/rag"
@@ -138,12 +139,22 @@ func (d documents) DocumentPage(ctx context.Context, c rag.CollectionID, status 
 	return d.Documents(ctx, c, page)
 }
 
-func (d documents) JobPage(ctx context.Context, tenant string, state rag.JobState, before rag.JobID, limit int) ([]rag.Job, error) {
-	filter := catalog.JobFilter{Before: before, Limit: limit}
-	if state != "" {
-		filter.States = []rag.JobState{state}
+func (d documents) JobPage(ctx context.Context, tenant string, q httpapi.JobQuery) ([]rag.Job, error) {
+	filter := catalog.JobFilter{
+		Collection: q.Collection, Document: q.Document, Kind: q.Kind, From: q.From, To: q.To, Before: q.Before, Limit: q.Limit,
+	}
+	if q.State != "" {
+		filter.States = []rag.JobState{q.State}
 	}
 	return d.Jobs(ctx, tenant, filter)
+}
+
+// Patch checks the changed metadata as an upload's.
+func (d documents) Patch(ctx context.Context, c rag.Collection, externalID string, change func(rag.Metadata) rag.Metadata) (ingest.Accepted, error) {
+	return d.PatchDocument(ctx, c.ID, externalID, func(m rag.Metadata) (rag.Metadata, error) {
+		changed := change(m)
+		return changed, milvus.CheckMetadata(c.Fields, changed)
+	})
 }
 
 // intake checks a client's own chunks against its collection's bi-encoder before they are taken.

@@ -131,7 +131,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Intake: intake{&ingest.Intake{
 			Blobs: blobs, Documents: a.catalog, NewKey: blob.NewKey, Sniff: parse.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 		}, encoders},
-		Documents: documents, Jobs: documents, Keys: a.catalog, Models: encoders, Stats: a.catalog, Packer: packer{encoders},
+		Documents: documents, Patches: documents, Jobs: documents, JobControl: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Packer: packer{encoders},
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 		},

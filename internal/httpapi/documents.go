@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -17,7 +18,7 @@ func (s *Server) documentRoutes(service huma.API) {
 		Tags: []string{"documents"}, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
 		CollectionPath
-		Status string `query:"status" enum:"queued,parsing,embedding,indexing,ready,ready_with_warnings,failed" doc:"Only documents in this state."`
+		Status string `query:"status" enum:"queued,parsing,embedding,indexing,ready,ready_with_warnings,failed,canceled" doc:"Only documents in this state."`
 		After  string `query:"after" doc:"The 'next' of the page before."`
 		Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
 	}) (*struct{ Body api.Documents }, error) {
@@ -61,10 +62,81 @@ func (s *Server) documentRoutes(service huma.API) {
 	})
 
 	register(s, service, huma.Operation{
+		OperationID: "patch-document", Method: http.MethodPatch, Path: "/collections/{collection}/documents/{document}", Summary: "Change a document's metadata",
+		Description: "A version of its own, of the same text: until it is searchable, whole, search returns the old metadata. Vectors are kept, not made anew.",
+		Tags:        []string{"documents"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
+	}, s.patchDocument)
+
+	register(s, service, huma.Operation{
 		OperationID: "delete-document", Method: http.MethodDelete, Path: "/collections/{collection}/documents/{document}", Summary: "Delete a document",
 		Description: "Search stops returning it at once; a job removes what is left behind.",
 		Tags:        []string{"documents"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
 	}, s.deleteDocument)
+}
+
+// patching names the document to patch.
+type patching struct {
+	DocumentPath
+	Waiting
+	Body api.DocumentPatch
+}
+
+type patchBody struct {
+	Status   int
+	Location string `header:"Location"`
+	Body     api.Patched
+}
+
+func (s *Server) patchDocument(ctx context.Context, in *patching) (*patchBody, error) {
+	wait, err := in.duration()
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.deps.Patches.Patch(ctx, c, in.Document, func(m rag.Metadata) rag.Metadata { return merged(m, in.Body.Metadata) })
+	if err != nil {
+		return nil, err
+	}
+	out := &patchBody{Status: http.StatusAccepted, Body: api.Patched{Document: documentOf(a.Document), JobID: a.Job.ID, Unchanged: a.Unchanged}}
+	over := a.Job.ID == 0 || a.Job.State.Final()
+	if a.Job.ID != 0 {
+		out.Location = location(a.Job.ID)
+	}
+	if !over && wait > 0 {
+		jobs, err := s.awaitJobs(ctx, []rag.JobID{a.Job.ID}, wait)
+		if err != nil {
+			return nil, err
+		}
+		over = jobs[a.Job.ID].State.Final()
+		d, err := s.deps.Documents.Document(ctx, c.ID, in.Document)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Document = documentOf(d)
+	}
+	if over {
+		out.Status = http.StatusOK
+	}
+	return out, nil
+}
+
+// merged is JSON merge patch (RFC 7396) for metadata, whose values are not objects.
+func merged(m rag.Metadata, patch map[string]any) rag.Metadata {
+	out := maps.Clone(m)
+	if out == nil {
+		out = rag.Metadata{}
+	}
+	for key, value := range patch {
+		if value == nil {
+			delete(out, key)
+		} else {
+			out[key] = value
+		}
+	}
+	return out
 }
 
 // deletion names the document to delete.

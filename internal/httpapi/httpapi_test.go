@@ -310,7 +310,13 @@ func TestOpenAPIIsComplete(t *testing.T) {
 	parameter := regexp.MustCompile(`:(\w+)`)
 	for _, route := range s.engine.Routes() {
 		if strings.HasPrefix(route.Path, apiBase) {
-			routed = append(routed, route.Method+" "+parameter.ReplaceAllString(route.Path, "{$1}"))
+			path := parameter.ReplaceAllString(route.Path, "{$1}")
+			for _, verb := range verbs() {
+				if resource, ok := strings.CutSuffix(path, "/"+verb); ok {
+					path = resource + ":" + verb
+				}
+			}
+			routed = append(routed, route.Method+" "+path)
 		}
 	}
 	slices.Sort(described)

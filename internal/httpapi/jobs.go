@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -28,11 +29,16 @@ func (s *Server) jobRoutes(service huma.API) {
 	register(s, service, huma.Operation{
 		OperationID: "list-jobs", Method: http.MethodGet, Path: "/jobs", Summary: "List jobs, newest first", Tags: []string{"jobs"},
 	}, func(ctx context.Context, in *struct {
-		State  string    `query:"state" enum:"queued,running,retrying,succeeded,failed,canceled" doc:"Only jobs in this state."`
+		JobSelection
 		Before rag.JobID `query:"before" doc:"The 'next' of the page before."`
 		Limit  int       `query:"limit" default:"50" minimum:"1" maximum:"1000"`
 	}) (*struct{ Body api.Jobs }, error) {
-		found, err := s.deps.Jobs.JobPage(ctx, tenant(ctx), rag.JobState(in.State), in.Before, in.Limit)
+		q, err := s.jobQuery(ctx, in.JobSelection)
+		if err != nil {
+			return nil, err
+		}
+		q.Before, q.Limit = in.Before, in.Limit
+		found, err := s.deps.Jobs.JobPage(ctx, tenant(ctx), q)
 		if err != nil {
 			return nil, err
 		}
@@ -67,8 +73,68 @@ func (s *Server) jobRoutes(service huma.API) {
 			}
 			job = jobs[job.ID]
 		}
-		return &struct{ Body api.Job }{jobOf(job)}, nil
+		attempts, err := s.deps.JobControl.Attempts(ctx, tenant(ctx), job.ID)
+		if err != nil {
+			return nil, err
+		}
+		out := struct{ Body api.Job }{jobOf(job)}
+		for _, a := range attempts {
+			out.Body.BadAttempts = append(out.Body.BadAttempts, api.Attempt(a))
+		}
+		return &out, nil
 	})
+
+	control := func(verb, summary, description string, do func(context.Context, string, rag.JobID) (rag.Job, error)) {
+		register(s, service, huma.Operation{
+			OperationID: verb + "-job", Method: http.MethodPost, Path: "/jobs/{job}/" + verb, Summary: summary, Description: description,
+			Tags: []string{"jobs"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound, http.StatusConflict},
+		}, func(ctx context.Context, in *struct {
+			Job rag.JobID `path:"job"`
+		}) (*jobBody, error) {
+			job, err := do(ctx, tenant(ctx), in.Job)
+			return accepted(job), err
+		})
+	}
+	control("cancel", "Cancel a job", "Ends an ingest job that is not over. What was live before stays live; the document is 'canceled'. A job that is canceled already is answered as it is.", func(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {
+		return s.deps.JobControl.CancelJob(ctx, tenant, id)
+	})
+	control("retry", "Run a failed or canceled job again", "Under the same id, from where it stopped. A job whose document has been replaced or deleted since can't be retried.", func(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {
+		return s.deps.JobControl.RetryJob(ctx, tenant, id)
+	})
+}
+
+// JobSelection says which jobs to list.
+type JobSelection struct {
+	State      string    `query:"state" enum:"queued,running,retrying,succeeded,failed,canceled" doc:"Only jobs in this state."`
+	Kind       string    `query:"kind" enum:"ingest,delete_document,delete_collection" doc:"Only jobs of this kind."`
+	Collection string    `query:"collection" doc:"Only jobs on this collection."`
+	Document   string    `query:"document" doc:"Only jobs on this document, by your id; its collection has to be named too."`
+	From       time.Time `query:"created_from" doc:"Only jobs made at this time or later (RFC 3339)."`
+	To         time.Time `query:"created_before" doc:"Only jobs made before this time."`
+}
+
+// jobQuery finds what a selection names.
+func (s *Server) jobQuery(ctx context.Context, in JobSelection) (JobQuery, error) {
+	q := JobQuery{State: rag.JobState(in.State), Kind: rag.JobKind(in.Kind), From: in.From, To: in.To}
+	if in.Collection == "" {
+		if in.Document != "" {
+			return q, rag.Invalid("?document", "name the document's collection too: ?collection=...")
+		}
+		return q, nil
+	}
+	c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
+	if err != nil {
+		return q, err
+	}
+	q.Collection = c.ID
+	if in.Document != "" {
+		d, err := s.deps.Documents.Document(ctx, c.ID, in.Document)
+		if err != nil {
+			return q, err
+		}
+		q.Document = d.ID
+	}
+	return q, nil
 }
 
 func jobOf(j rag.Job) api.Job {

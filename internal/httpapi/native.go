@@ -46,6 +46,8 @@ func (s *Server) native() {
 	s.jobRoutes(service)
 	s.searchRoutes(service)
 	s.uploadRoutes(service, group)
+	s.eventRoutes(service, group)
+	nameVerbs(service.OpenAPI())
 	s.docsPage()
 }
 

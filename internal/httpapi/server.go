@@ -49,12 +49,36 @@ type Documents interface {
 	DeleteDocument(ctx context.Context, c rag.CollectionID, externalID string) (rag.Job, error)
 }
 
+// Patches change a document's metadata.
+type Patches interface {
+	// Patch makes a version with what change makes of the metadata; change may be called more than once.
+	Patch(ctx context.Context, c rag.Collection, externalID string, change func(rag.Metadata) rag.Metadata) (ingest.Accepted, error)
+}
+
+// JobQuery asks for a page of jobs, newest first; empty members ask nothing.
+type JobQuery struct {
+	Kind       rag.JobKind
+	State      rag.JobState
+	Collection rag.CollectionID
+	Document   rag.DocumentID
+	From, To   time.Time // made in this time
+	Before     rag.JobID // the last one of the page before
+	Limit      int
+}
+
 // Jobs finds jobs and waits for them.
 type Jobs interface {
 	Job(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error)
-	JobPage(ctx context.Context, tenant string, state rag.JobState, before rag.JobID, limit int) ([]rag.Job, error)
+	JobPage(ctx context.Context, tenant string, q JobQuery) ([]rag.Job, error)
 	// WaitJob returns when the job is over, or with the context's error and the job as it stands.
 	WaitJob(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error)
+}
+
+// JobControl ends and repeats jobs, and tells how their attempts ended.
+type JobControl interface {
+	CancelJob(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error)
+	RetryJob(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error)
+	Attempts(ctx context.Context, tenant string, id rag.JobID) ([]rag.Attempt, error)
 }
 
 // Retriever answers queries.
@@ -95,7 +119,9 @@ type Deps struct {
 	Overview    Overview
 	Intake      Intake
 	Documents   Documents
+	Patches     Patches
 	Jobs        Jobs
+	JobControl  JobControl
 	Retriever   Retriever
 	Packer      Packer
 	Keys        Keys
@@ -124,6 +150,8 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	searches chan struct{} // a token for each search in work or waiting
+	streams  chan struct{} // a token for each job that is being followed
+	stopping chan struct{} // closed when the server stops
 	engine   *gin.Engine
 	schemas  huma.Registry // of the OpenAPI document
 }
@@ -134,6 +162,7 @@ func New(deps Deps, options Options) (*Server, error) {
 	s := &Server{
 		deps: deps, options: options, log: deps.Log.With("component", "http"),
 		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
+		streams: make(chan struct{}, maxStreams), stopping: make(chan struct{}),
 	}
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, s.log)
@@ -156,7 +185,7 @@ func New(deps Deps, options Options) (*Server, error) {
 }
 
 // Handler is the whole server.
-func (s *Server) Handler() http.Handler { return s.engine }
+func (s *Server) Handler() http.Handler { return withVerbs(s.engine) }
 
 // Limits on connections. Bodies have their own, by route.
 const (
@@ -168,9 +197,10 @@ const (
 // Serve answers on listener until ctx ends; then it takes no more and gives requests in work DrainTimeout to end.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler: s.engine, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: s.Handler(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	server.RegisterOnShutdown(func() { close(s.stopping) })
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {

@@ -1,0 +1,199 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sentences makes a document of n paragraphs under headings; the changed one says more.
+func sentences(n, changed int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "## Part %d\n\nThe kite numbered %d was seen over valley %d on a clear morning, and it stayed for %d hours.", i, i, i*7, i%9)
+		if i == changed {
+			b.WriteString(" It came back in the evening.")
+		}
+		b.WriteString("\n\n")
+	}
+	return b.String()
+}
+
+func (s *server) job(id any, query string) object {
+	return s.json(200, "GET", fmt.Sprintf("/api/v1/jobs/%v%s", id, query), nil)
+}
+
+// first gives the one document of an upload's answer.
+func first(answer object) object { return answer["documents"].([]any)[0].(object) }
+
+func TestReplaceAndPatchKeepVectors(t *testing.T) {
+	s := start(t, settings(t, t.TempDir()))
+	s.json(201, "POST", "/api/v1/collections", object{"name": "log", "fields": []object{{"name": "year", "type": "int"}}})
+	const path = "/api/v1/collections/log/documents/sightings"
+	put := func(text string) object {
+		return first(s.json(200, "PUT", path+"?wait=60s", object{"text": text, "media_type": "text/markdown", "metadata": object{"year": 2025, "place": "Harz"}}))
+	}
+	whole := s.job(put(sentences(40, -1))["job_id"], "")
+	if whole["reused"] != nil || whole["done"].(float64) < 40 {
+		t.Fatalf("the first version: %v", whole)
+	}
+	query := object{"query": "Which kite came back in the evening?", "top_k": 1, "exhaustive": true}
+	before := s.hits("log", object{"query": "kite over valley 21", "rerank": false, "top_k": 20})
+
+	changed := s.job(put(sentences(40, 17))["job_id"], "")
+	if made := changed["done"].(float64) - changed["reused"].(float64); made != 1 || changed["done"] != whole["done"] {
+		t.Errorf("one paragraph of %v changed and %v were embedded: %v", whole["done"], made, changed)
+	}
+	if hit := s.hits("log", query)[0]; !strings.Contains(hit["text"].(string), "numbered 17") {
+		t.Errorf("the changed paragraph is not found: %v", hit["text"])
+	}
+	for i, hit := range s.hits("log", object{"query": "kite over valley 21", "rerank": false, "top_k": 20}) {
+		if strings.Contains(hit["text"].(string), "numbered 17") || strings.Contains(before[i]["text"].(string), "numbered 17") {
+			break // from there on the order may differ
+		}
+		if hit["text"] != before[i]["text"] || hit["scores"].(object)["dense"] != before[i]["scores"].(object)["dense"] {
+			t.Errorf("hit %d was %v (%v), is %v (%v)", i, before[i]["text"], before[i]["scores"], hit["text"], hit["scores"])
+		}
+	}
+
+	patched := s.json(200, "PATCH", path+"?wait=60s", object{"metadata": object{"year": 2026, "place": nil, "seen_by": "Ada"}})
+	document := patched["document"].(object)
+	if m := document["metadata"].(object); len(m) != 2 || m["year"] != 2026.0 || m["seen_by"] != "Ada" || document["live_version"] != 3.0 {
+		t.Errorf("patched: %v", patched)
+	}
+	if j := s.job(patched["job_id"], ""); j["reused"] != j["done"] {
+		t.Errorf("a patch embedded chunks: %v", j)
+	}
+	for filter, want := range map[string]int{`{"type":"eq","key":"year","value":2026}`: 1, `{"type":"eq","key":"year","value":2025}`: 0, `{"type":"exists","key":"place"}`: 0} {
+		q := object{"query": "kites", "top_k": 1, "filter": json.RawMessage(filter)}
+		if got := len(s.hits("log", q)); got != want {
+			t.Errorf("%s: %d hits, want %d", filter, got, want)
+		}
+	}
+	if again := s.json(200, "PATCH", path, object{"metadata": object{"year": 2026}}); again["unchanged"] != true {
+		t.Errorf("patched to what it is: %v", again)
+	}
+	s.json(400, "PATCH", path, object{"metadata": object{"year": "last"}})
+	s.json(404, "PATCH", path+"x", object{"metadata": object{"year": 1}})
+	if got := first(s.json(200, "PUT", path+"?wait=60s", object{"text": sentences(40, 17), "media_type": "text/markdown", "metadata": object{"year": 2026, "seen_by": "Ada"}})); got["unchanged"] != true {
+		t.Errorf("the same upload as what is there: %v", got)
+	}
+}
+
+// TestCancelAndRetry cancels a large document while it is embedded, follows that over the event stream, and retries it.
+func TestCancelAndRetry(t *testing.T) {
+	s := start(t, settings(t, t.TempDir()))
+	s.json(201, "POST", "/api/v1/collections", object{"name": "log"})
+	id := first(s.json(202, "PUT", "/api/v1/collections/log/documents/long", object{"text": sentences(600, -1), "media_type": "text/markdown"}))["job_id"]
+	events := s.follow(t, id)
+	for event := range events {
+		if event.name != "progress" {
+			t.Fatalf("it ended before it was canceled: %+v", event)
+		}
+		if event.data["done"].(float64) > 0 {
+			break
+		}
+	}
+	canceled := time.Now()
+	if j := s.json(202, "POST", fmt.Sprintf("/api/v1/jobs/%v:cancel", id), nil); j["state"] != "canceled" {
+		t.Fatalf("canceled: %v", j)
+	}
+	s.json(202, "POST", fmt.Sprintf("/api/v1/jobs/%v:cancel", id), nil)
+	for event := range events {
+		if event.name == "end" && event.data["state"] != "canceled" {
+			t.Errorf("the stream ended with %v", event.data)
+		}
+	}
+	d := s.json(200, "GET", "/api/v1/collections/log/documents/long", nil)
+	if d["status"] != "canceled" || d["live_version"] != 0.0 || d["error"] == nil {
+		t.Errorf("the document: %v", d)
+	}
+	if got := len(s.hits("log", object{"query": "kite", "rerank": false})); got != 0 {
+		t.Errorf("a canceled document has %d hits", got)
+	}
+	for s.tryRetry(id) == http.StatusConflict { // its handler is still stopping
+		if time.Since(canceled) > 30*time.Second {
+			t.Fatal("the handler does not stop")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Logf("the handler had stopped %s after the request", time.Since(canceled).Round(time.Millisecond))
+	j := s.job(id, "?wait=120s")
+	if j["state"] != "succeeded" || j["attempts"] != 2.0 || j["total"].(float64) < 600 {
+		t.Errorf("retried: %v", j)
+	}
+	s.json(409, "POST", fmt.Sprintf("/api/v1/jobs/%v:retry", id), nil)
+	s.json(409, "POST", fmt.Sprintf("/api/v1/jobs/%v:cancel", id), nil)
+	s.json(404, "POST", "/api/v1/jobs/4711:cancel", nil)
+	for query, want := range map[string]int{
+		"?collection=log": 1, "?collection=log&document=long": 1, "?kind=ingest&state=succeeded": 1, "?kind=delete_document": 0,
+		"?created_from=2001-01-01T00:00:00Z": 1, "?created_before=2001-01-01T00:00:00Z": 0,
+	} {
+		if got := len(s.json(200, "GET", "/api/v1/jobs"+query, nil)["jobs"].([]any)); got != want {
+			t.Errorf("%s: %d jobs, want %d", query, got, want)
+		}
+	}
+	s.json(400, "GET", "/api/v1/jobs?document=long", nil)
+	s.json(400, "GET", "/api/v1/jobs?kind=odd", nil)
+	s.json(404, "GET", "/api/v1/jobs?collection=none", nil)
+	s.json(404, "GET", "/api/v1/jobs/4711/events", nil)
+	for event := range s.follow(t, id) {
+		if event.name != "end" || event.data["state"] != "succeeded" {
+			t.Errorf("following a job that is over: %+v", event)
+		}
+	}
+}
+
+func (s *server) tryRetry(id any) int {
+	s.t.Helper()
+	response, err := http.Post(fmt.Sprintf("%s/api/v1/jobs/%v:retry", s.base, id), "application/json", bytes.NewReader(nil))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
+// event is a server-sent event.
+type event struct {
+	name string
+	data object
+}
+
+// follow reads a job's events until they end.
+func (s *server) follow(t *testing.T, id any) <-chan event {
+	t.Helper()
+	response, err := http.Get(fmt.Sprintf("%s/api/v1/jobs/%v/events", s.base, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || kind != "text/event-stream" {
+		t.Fatalf("events: %s, %s", response.Status, kind)
+	}
+	out := make(chan event)
+	go func() {
+		defer close(out)
+		defer response.Body.Close()
+		var e event
+		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+			line := lines.Text()
+			switch {
+			case strings.HasPrefix(line, "event: "):
+				e.name = line[len("event: "):]
+			case strings.HasPrefix(line, "data: "):
+				if err := json.Unmarshal([]byte(line[len("data: "):]), &e.data); err != nil {
+					t.Errorf("event %q: %v", line, err)
+				}
+			case line == "" && e.data != nil:
+				out <- e
+				e = event{}
+			}
+		}
+	}()
+	return out
+}

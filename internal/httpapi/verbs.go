@@ -1,0 +1,43 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// verbs are what can be asked of a resource beside its methods, written after its address and a colon, as in
+// POST /api/v1/jobs/7:cancel. gin can't route on a part of a path segment: inside, the verb is a segment of its own.
+func verbs() []string { return []string{"cancel", "retry"} }
+
+// nameVerbs writes the addresses with verbs as clients use them.
+func nameVerbs(document *huma.OpenAPI) {
+	for _, verb := range verbs() {
+		for path, item := range document.Paths {
+			if resource, ok := strings.CutSuffix(path, "/"+verb); ok {
+				delete(document.Paths, path)
+				document.Paths[resource+":"+verb] = item
+			}
+		}
+	}
+}
+
+// withVerbs lets next see /jobs/7:cancel as /jobs/7/cancel.
+func withVerbs(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, apiBase+"/") {
+			for _, verb := range verbs() {
+				if path, ok := strings.CutSuffix(r.URL.Path, ":"+verb); ok && !strings.HasSuffix(path, "/") {
+					r.URL.Path = path + "/" + verb
+					r.URL.RawPath = strings.TrimSuffix(r.URL.RawPath, ":"+verb)
+					if r.URL.RawPath != "" {
+						r.URL.RawPath += "/" + verb
+					}
+					break
+				}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
