@@ -31,19 +31,21 @@ func main() {
 
 // commands are redkite's commands, each in a file of its own.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the server: API, ingestion worker, or both."`
-	Ingest  ingestCommand  `cmd:"" help:"Upload files or folders to a collection."`
-	Search  searchCommand  `cmd:"" help:"Search a collection."`
-	Context contextCommand `cmd:"" help:"Search a collection and print text ready for a prompt."`
-	Eval    evalCommand    `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
-	Bench   benchCommand   `cmd:"" help:"Measure speed on this machine."`
-	Models  modelsCommand  `cmd:"" help:"List, verify, add and pull models."`
-	Jobs    jobsCommand    `cmd:"" help:"List, show, cancel and retry jobs."`
-	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
-	Migrate migrateCommand `cmd:"" help:"Bring the catalog's schema up to date."`
-	Doctor  doctorCommand  `cmd:"" help:"Check library, models, Milvus, catalog and disk, and say how to mend what is wrong."`
-	Probe   probeCommand   `cmd:"" help:"Exit 0 when a server is ready; for container health checks."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve     serveCommand     `cmd:"" help:"Run the server: API, ingestion worker, or both."`
+	Ingest    ingestCommand    `cmd:"" help:"Upload files or folders to a collection."`
+	Search    searchCommand    `cmd:"" help:"Search a collection."`
+	Context   contextCommand   `cmd:"" help:"Search a collection and print text ready for a prompt."`
+	Eval      evalCommand      `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
+	Bench     benchCommand     `cmd:"" help:"Measure speed on this machine."`
+	Models    modelsCommand    `cmd:"" help:"List, verify, add and pull models."`
+	Jobs      jobsCommand      `cmd:"" help:"List, show, cancel and retry jobs."`
+	Reconcile reconcileCommand `cmd:"" help:"Compare collections with Milvus, and repair what differs."`
+	Rebuild   rebuildCommand   `cmd:"" help:"Make collections anew in Milvus from the catalog alone."`
+	Keys      keysCommand      `cmd:"" help:"Create, list and revoke API keys."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the catalog's schema up to date."`
+	Doctor    doctorCommand    `cmd:"" help:"Check library, models, Milvus, catalog and disk, and say how to mend what is wrong."`
+	Probe     probeCommand     `cmd:"" help:"Exit 0 when a server is ready; for container health checks."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	Config kong.ConfigFlag `help:"YAML file with settings." placeholder:"FILE"`
 	JSON   bool            `help:"Print results as JSON."`

@@ -120,20 +120,21 @@ type Documents struct {
 
 // Job describes a job.
 type Job struct {
-	ID          rag.JobID    `json:"id"`
-	Kind        rag.JobKind  `json:"kind"`
-	State       rag.JobState `json:"state"`
-	Stage       rag.Stage    `json:"stage"`
-	Done        int          `json:"done" doc:"Chunks done."`
-	Total       int          `json:"total" doc:"Chunks in all; 0 until the document is cut."`
-	Reused      int          `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
-	Attempts    int          `json:"attempts"`
-	Error       *rag.Failure `json:"error,omitempty" doc:"Why the last attempt failed."`
-	BadAttempts []Attempt    `json:"bad_attempts,omitempty" doc:"How attempts ended that did not end well, oldest first, the newest twenty. Only where one job is asked for."`
-	CreatedAt   time.Time    `json:"created_at"`
-	StartedAt   *time.Time   `json:"started_at,omitempty"`
-	FinishedAt  *time.Time   `json:"finished_at,omitempty"`
-	NextRunAt   *time.Time   `json:"next_run_at,omitempty" doc:"When a job that waits runs again."`
+	ID          rag.JobID           `json:"id"`
+	Kind        rag.JobKind         `json:"kind"`
+	State       rag.JobState        `json:"state"`
+	Stage       rag.Stage           `json:"stage"`
+	Done        int                 `json:"done" doc:"Chunks done."`
+	Total       int                 `json:"total" doc:"Chunks in all; 0 until the document is cut."`
+	Reused      int                 `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
+	Attempts    int                 `json:"attempts"`
+	Error       *rag.Failure        `json:"error,omitempty" doc:"Why the last attempt failed."`
+	BadAttempts []Attempt           `json:"bad_attempts,omitempty" doc:"How attempts ended that did not end well, oldest first, the newest twenty. Only where one job is asked for."`
+	Found       *rag.Reconciliation `json:"found,omitempty" doc:"What a reconciliation or rebuild found so far."`
+	CreatedAt   time.Time           `json:"created_at"`
+	StartedAt   *time.Time          `json:"started_at,omitempty"`
+	FinishedAt  *time.Time          `json:"finished_at,omitempty"`
+	NextRunAt   *time.Time          `json:"next_run_at,omitempty" doc:"When a job that waits runs again."`
 }
 
 // Attempt is how an attempt at a job ended, other than well.

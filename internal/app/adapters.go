@@ -45,6 +45,14 @@ func (i index) Embeddings(ctx context.Context, c rag.Collection, ids []rag.Chunk
 	return i.milvus.Embeddings(ctx, milvus.Of(c), ids)
 }
 
+func (i index) Rows(ctx context.Context, c rag.Collection, low, high rag.ChunkID) (map[rag.ChunkID]rag.DocumentID, error) {
+	return i.milvus.Rows(ctx, milvus.Of(c), low, high)
+}
+
+func (i index) Strays(ctx context.Context, c rag.Collection, low, high rag.ChunkID) ([]rag.ChunkID, error) {
+	return i.milvus.Strays(ctx, milvus.Of(c), low, high)
+}
+
 func (i index) Delete(ctx context.Context, c rag.Collection, ids []rag.ChunkID) error {
 	return i.milvus.Delete(ctx, milvus.Of(c), ids)
 }

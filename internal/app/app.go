@@ -124,6 +124,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.worker = &ingest.Worker{
 		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Vectors: index, Removal: index, Blobs: blobs, Parser: parsers,
 		Encoder: encoders.passages, Timeout: s.ParseTimeout,
+		Reconciler: &ingest.Reconciler{
+			Books: a.catalog, Progress: a.catalog, Inventory: index, Index: a.flusher, Removal: index, Hits: a.catalog, Encoder: encoders.passages,
+		},
 	}
 	documents := documents{a.catalog}
 	a.server, err = httpapi.New(httpapi.Deps{
@@ -131,7 +134,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Intake: intake{&ingest.Intake{
 			Blobs: blobs, Documents: a.catalog, NewKey: blob.NewKey, Sniff: parse.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 		}, encoders},
-		Documents: documents, Patches: documents, Jobs: documents, JobControl: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Packer: packer{encoders},
+		Documents: documents, Patches: documents, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 		},
@@ -183,6 +186,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	if s.Role != "api" {
 		run("worker", func(ctx context.Context) error { return a.catalog.Run(ctx, a.worker.Handle, s.IngestWorkers) })
+	}
+	if s.Role != "api" && s.ReconcileEvery > 0 {
+		run("nightly", nightly{a.catalog, s.ReconcileEvery, a.log.With("component", "nightly")}.run)
 	}
 	a.log.InfoContext(ctx, "redkite serves", "version", a.options.Version, "address", "http://"+a.Addr(), "role", s.Role, "data", s.Data)
 	<-ctx.Done()

@@ -23,6 +23,7 @@ type server struct {
 	t    *testing.T
 	base string
 	stop func()
+	app  *App
 }
 
 // settings are the defaults with every part found below the module's root and a free port.
@@ -79,7 +80,7 @@ func start(t *testing.T, s config.Settings) *server {
 		}
 	}
 	t.Cleanup(stop)
-	return &server{t: t, base: "http://" + a.Addr(), stop: stop}
+	return &server{t: t, base: "http://" + a.Addr(), stop: stop, app: a}
 }
 
 type object = map[string]any

@@ -13,6 +13,9 @@ import (
 // drainPoll is how soon a job looks again whether the job before it on the same document has let go.
 const drainPoll = 200 * time.Millisecond
 
+// rebuildPoll is how soon a job looks again whether its collection's rebuild, which may take hours, is over.
+const rebuildPoll = 5 * time.Second
+
 // claim makes owner the holder of a job's lease and numbers the claim. A job that is final, or held by another, gives
 // the zero claim; one that can't run yet, how long to wait. wakeID is the River job that asks: one that a newer
 // River job has replaced does not claim.
@@ -34,13 +37,8 @@ func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner s
 			wait = j.NextRunAt.Sub(now) + time.Millisecond
 			return nil
 		}
-		busy, err := held(ctx, tx, j, now)
-		if err != nil {
+		if wait, err = held(ctx, tx, j, now); err != nil || wait > 0 {
 			return err
-		}
-		if busy {
-			wait = drainPoll
-			return nil
 		}
 		claim.Job = id
 		if err := tx.QueryRowContext(ctx, `UPDATE jobs SET state = ?, fence = fence + 1, attempts = attempts + 1, next_run_at = NULL,
@@ -54,17 +52,36 @@ func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner s
 	return claim, j, wait, err
 }
 
-// held reports whether an earlier job on the same document, or on the same collection for a job on that, still has a
-// handler running: one that was canceled and has not stopped. To wait for it keeps it from writing to Milvus what this
-// job has removed.
-func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (bool, error) {
+// held gives how long a job has to wait before it looks again whether it may run; 0 where it may.
+//
+// It waits while an earlier job on the same document, or on the same collection for a job on that, still has a handler
+// running: one that was canceled and has not stopped. That keeps it from writing to Milvus what this job has removed.
+// A reconciliation runs beside everything but its like and the jobs that drop the index. A rebuild lets running jobs end
+// and keeps others from beginning.
+func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (time.Duration, error) {
 	query, args := `SELECT COUNT(*) FROM jobs WHERE collection_id = ? AND lease_until > ? AND id <> ?`, []any{j.Collection, micros(now), j.ID}
-	if j.Document != 0 {
+	switch {
+	case j.Document != 0:
 		query, args = query+` AND document_id = ?`, append(args, j.Document)
+	case j.Kind == rag.JobReconcile:
+		query, args = query+` AND kind IN (?, ?, ?)`, append(args, rag.JobReconcile, rag.JobRebuild, rag.JobDeleteCollection)
 	}
 	var n int
-	err := tx.QueryRowContext(ctx, query, args...).Scan(&n)
-	return n > 0, err
+	if err := tx.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {
+		return 0, err
+	}
+	if n > 0 {
+		return drainPoll, nil
+	}
+	if j.Kind == rag.JobRebuild || j.Kind == rag.JobDeleteCollection {
+		return 0, nil
+	}
+	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM jobs WHERE collection_id = ? AND kind = ? AND finished_at IS NULL`,
+		j.Collection, rag.JobRebuild).Scan(&n)
+	if n > 0 {
+		return rebuildPoll, err
+	}
+	return 0, err
 }
 
 // outcome is how a handler ended.

@@ -13,7 +13,7 @@ import (
 )
 
 const jobColumns = `j.id, j.kind, j.collection_id, j.document_id, j.version, j.state, j.stage, j.done, j.total, j.reused, j.attempts,
-	j.error_code, j.error_message, j.created_at, j.started_at, j.finished_at, j.next_run_at`
+	j.error_code, j.error_message, j.created_at, j.started_at, j.finished_at, j.next_run_at, j.params, j.result`
 
 func scanJob(r row) (rag.Job, error) {
 	var j rag.Job
@@ -21,7 +21,7 @@ func scanJob(r row) (rag.Job, error) {
 	var created int64
 	var started, finished, next sql.NullInt64
 	if err := r.Scan(&j.ID, &j.Kind, &j.Collection, &j.Document, &j.Version, &j.State, &j.Stage, &j.Done, &j.Total, &j.Reused, &j.Attempts,
-		&code, &message, &created, &started, &finished, &next); err != nil {
+		&code, &message, &created, &started, &finished, &next, &j.Params, &j.Result); err != nil {
 		return rag.Job{}, err
 	}
 	j.Error = failure(code, message)

@@ -39,6 +39,27 @@ func (c *Client) Jobs(ctx context.Context, s JobSelection) (api.Jobs, error) {
 	return out, err
 }
 
+// Collections lists the collections.
+func (c *Client) Collections(ctx context.Context) (api.Collections, error) {
+	var out api.Collections
+	err := c.call(ctx, http.MethodGet, "/api/v1/collections", nil, &out)
+	return out, err
+}
+
+// Reconcile begins to compare a collection with Milvus, and to repair what differs unless it is a dry run.
+func (c *Client) Reconcile(ctx context.Context, collection string, dryRun bool) (api.Job, error) {
+	var out api.Job
+	err := c.call(ctx, http.MethodPost, collectionPath(collection)+":reconcile?dry_run="+strconv.FormatBool(dryRun), nil, &out)
+	return out, err
+}
+
+// Rebuild begins to make a collection anew in Milvus.
+func (c *Client) Rebuild(ctx context.Context, collection string) (api.Job, error) {
+	var out api.Job
+	err := c.call(ctx, http.MethodPost, collectionPath(collection)+":rebuild", nil, &out)
+	return out, err
+}
+
 // CancelJob ends an ingest job that is not over.
 func (c *Client) CancelJob(ctx context.Context, id rag.JobID) (api.Job, error) {
 	return c.controlJob(ctx, id, "cancel")

@@ -32,7 +32,8 @@ type Settings struct {
 	MilvusTimeout     time.Duration `name:"milvus-timeout" default:"10s" help:"Longest time one Milvus call may take. Defaults to 10s."`
 	MilvusLiteCommand string        `name:"milvus-lite-command" default:"" help:"The milvus-lite program of the embedded Milvus. Defaults to .deps/milvus-lite/bin/milvus-lite, else milvus-lite on the PATH."`
 
-	IngestWorkers   int           `name:"ingest-workers" default:"2" help:"Documents ingested at the same time. Defaults to 2."`
+	ReconcileEvery  time.Duration `name:"reconcile-every" default:"24h" help:"How often every collection is compared with Milvus and repaired; 0 for never. Defaults to 24h."`
+	IngestWorkers   int           `name:"ingest-workers" default:"4" help:"Documents ingested at the same time. Defaults to 4."`
 	ParseTimeout    time.Duration `name:"parse-timeout" default:"5m" help:"Longest time the parsing of one document may take. Defaults to 5m."`
 	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"104857600" help:"Largest file that is taken, in bytes. Defaults to 104857600 (100 MiB)."`
 	MaxSearches     int           `name:"max-searches" default:"64" help:"Searches in work or waiting; more are answered 429. Defaults to 64."`

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -106,7 +107,7 @@ func (s *Server) jobRoutes(service huma.API) {
 // JobSelection says which jobs to list.
 type JobSelection struct {
 	State      string    `query:"state" enum:"queued,running,retrying,succeeded,failed,canceled" doc:"Only jobs in this state."`
-	Kind       string    `query:"kind" enum:"ingest,delete_document,delete_collection" doc:"Only jobs of this kind."`
+	Kind       string    `query:"kind" enum:"ingest,delete_document,delete_collection,reconcile,rebuild" doc:"Only jobs of this kind."`
 	Collection string    `query:"collection" doc:"Only jobs on this collection."`
 	Document   string    `query:"document" doc:"Only jobs on this document, by your id; its collection has to be named too."`
 	From       time.Time `query:"created_from" doc:"Only jobs made at this time or later (RFC 3339)."`
@@ -138,8 +139,16 @@ func (s *Server) jobQuery(ctx context.Context, in JobSelection) (JobQuery, error
 }
 
 func jobOf(j rag.Job) api.Job {
+	var found *rag.Reconciliation
+	if j.Result != "" {
+		found = new(rag.Reconciliation)
+		if json.Unmarshal([]byte(j.Result), found) != nil {
+			found = nil // of a later version of redkite
+		}
+	}
 	return api.Job{
-		ID: j.ID, Kind: j.Kind, State: j.State, Stage: j.Stage, Done: j.Done, Total: j.Total, Reused: j.Reused, Attempts: j.Attempts, Error: j.Error,
+		Found: found,
+		ID:    j.ID, Kind: j.Kind, State: j.State, Stage: j.Stage, Done: j.Done, Total: j.Total, Reused: j.Reused, Attempts: j.Attempts, Error: j.Error,
 		CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt, NextRunAt: j.NextRunAt,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/redkite/redkite/internal/encode"
 	"github.com/redkite/redkite/internal/retrieve"
 )
 
@@ -21,7 +22,7 @@ type metrics struct {
 	degraded *prometheus.CounterVec
 }
 
-func newMetrics(stats Stats, log *slog.Logger) *metrics {
+func newMetrics(stats Stats, lanes Lanes, log *slog.Logger) *metrics {
 	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -31,7 +32,7 @@ func newMetrics(stats Stats, log *slog.Logger) *metrics {
 		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "redkite_search_degraded_total", Help: "Searches that could not do all they were asked, by reason."}, []string{"reason"}),
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.stages, m.degraded, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauges(stats, log))
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauges(stats, lanes, log))
 	return m
 }
 
@@ -55,17 +56,21 @@ func (m *metrics) searched(r retrieve.Result) {
 
 // gauges reads the catalog when metrics are scraped.
 type gauges struct {
-	stats           Stats
-	log             *slog.Logger
-	jobs, documents *prometheus.Desc
+	stats                 Stats
+	lanes                 Lanes
+	log                   *slog.Logger
+	jobs, documents, busy *prometheus.Desc
+	slots                 *prometheus.Desc
 }
 
 // scrapeTimeout bounds the catalog's part of a scrape.
 const scrapeTimeout = 3 * time.Second
 
-func newGauges(stats Stats, log *slog.Logger) *gauges {
+func newGauges(stats Stats, lanes Lanes, log *slog.Logger) *gauges {
 	return &gauges{
-		stats: stats, log: log,
+		stats: stats, lanes: lanes, log: log,
+		busy:      prometheus.NewDesc("redkite_encoder_busy_seconds_total", "Time that the encoders' slots were in use, by lane: queries or ingestion.", []string{"lane"}, nil),
+		slots:     prometheus.NewDesc("redkite_encoder_slots", "Encoder runs that go on at once.", nil, nil),
 		jobs:      prometheus.NewDesc("redkite_jobs", "Jobs that are not over, by state.", []string{"state"}, nil),
 		documents: prometheus.NewDesc("redkite_documents", "Documents by the state of their newest version.", []string{"status"}, nil),
 	}
@@ -75,10 +80,17 @@ func newGauges(stats Stats, log *slog.Logger) *gauges {
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	out <- g.jobs
 	out <- g.documents
+	out <- g.busy
+	out <- g.slots
 }
 
 // Collect reads them.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	if g.lanes != nil {
+		out <- prometheus.MustNewConstMetric(g.slots, prometheus.GaugeValue, float64(g.lanes.Size()))
+		out <- prometheus.MustNewConstMetric(g.busy, prometheus.CounterValue, g.lanes.Busy(encode.InteractiveLane).Seconds(), "queries")
+		out <- prometheus.MustNewConstMetric(g.busy, prometheus.CounterValue, g.lanes.Busy(encode.BatchLane).Seconds(), "ingestion")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	jobs, err := g.stats.QueueDepth(ctx)

@@ -43,6 +43,7 @@ func (s *Server) native() {
 	service := humagin.NewWithGroup(s.engine, group, config)
 	s.collectionRoutes(service)
 	s.documentRoutes(service)
+	s.upkeepRoutes(service)
 	s.jobRoutes(service)
 	s.searchRoutes(service)
 	s.uploadRoutes(service, group)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/redkite/redkite/internal/answer"
 	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/encode"
 	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
 	"github.com/redkite/redkite/internal/retrieve"
@@ -81,6 +82,11 @@ type JobControl interface {
 	Attempts(ctx context.Context, tenant string, id rag.JobID) ([]rag.Attempt, error)
 }
 
+// Upkeep queues jobs that look after a whole collection.
+type Upkeep interface {
+	AddCollectionJob(ctx context.Context, tenant, collection string, kind rag.JobKind, params string) (rag.Job, error)
+}
+
 // Retriever answers queries.
 type Retriever interface {
 	Search(ctx context.Context, q retrieve.Query) (retrieve.Result, error)
@@ -107,6 +113,12 @@ type Stats interface {
 	DocumentsByStatus(ctx context.Context) (map[rag.Status]int, error)
 }
 
+// Lanes tell how busy the encoders are.
+type Lanes interface {
+	Size() int
+	Busy(lane encode.Lane) time.Duration
+}
+
 // Check is one thing that must be right for the server to be ready. Its detail is shown by /readyz?verbose.
 type Check struct {
 	Name string
@@ -122,11 +134,13 @@ type Deps struct {
 	Patches     Patches
 	Jobs        Jobs
 	JobControl  JobControl
+	Upkeep      Upkeep
 	Retriever   Retriever
 	Packer      Packer
 	Keys        Keys
 	Models      Models
 	Stats       Stats
+	Lanes       Lanes // of the encoders; nil where there are none
 	Checks      []Check
 	Log         *slog.Logger
 }
@@ -165,7 +179,7 @@ func New(deps Deps, options Options) (*Server, error) {
 		streams: make(chan struct{}, maxStreams), stopping: make(chan struct{}),
 	}
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
-	s.metrics = newMetrics(deps.Stats, s.log)
+	s.metrics = newMetrics(deps.Stats, deps.Lanes, s.log)
 	if err := s.engine.SetTrustedProxies(nil); err != nil {
 		return nil, fmt.Errorf("set trusted proxies: %w", err)
 	}

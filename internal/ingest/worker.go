@@ -113,8 +113,11 @@ type Worker struct {
 	Removal  Removal
 	Blobs    Blobs
 	Parser   Parser
-	Encoder  func(ctx context.Context, biEncoder string) (Encoder, error) // opens a collection's bi-encoder
-	Timeout  time.Duration                                                // for parsing one document
+
+	Reconciler *Reconciler
+
+	Encoder func(ctx context.Context, biEncoder string) (Encoder, error) // opens a collection's bi-encoder
+	Timeout time.Duration                                                // for parsing one document
 }
 
 const (
@@ -135,9 +138,26 @@ func (w *Worker) Handle(ctx context.Context, c rag.Claim, job rag.Job) error {
 		return w.deleteDocument(ctx, c, job)
 	case rag.JobDeleteCollection:
 		return w.deleteCollection(ctx, c, job)
+	case rag.JobReconcile, rag.JobRebuild:
+		return w.check(ctx, c, job)
 	}
 	return rag.Invalid("", "job %d is of unknown kind %q", job.ID, job.Kind)
 }
+
+// check does a job that compares a collection with its index.
+func (w *Worker) check(ctx context.Context, c rag.Claim, job rag.Job) error {
+	task, err := w.Ledger.Task(ctx, c)
+	if err != nil {
+		return fmt.Errorf("read task: %w", err)
+	}
+	if job.Kind == rag.JobRebuild {
+		return w.Reconciler.rebuild(ctx, c, job, task.Collection)
+	}
+	return w.Reconciler.reconcile(ctx, c, task.Collection, job.Params == DryRun)
+}
+
+// DryRun are the params of a reconciliation that repairs nothing.
+const DryRun = `{"dry_run":true}`
 
 func (w *Worker) ingest(ctx context.Context, c rag.Claim) error {
 	task, err := w.Ledger.Task(ctx, c)

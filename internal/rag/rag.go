@@ -181,6 +181,8 @@ const (
 	JobIngest           JobKind = "ingest"
 	JobDeleteDocument   JobKind = "delete_document"
 	JobDeleteCollection JobKind = "delete_collection"
+	JobReconcile        JobKind = "reconcile" // compare a collection with its index, and repair
+	JobRebuild          JobKind = "rebuild"   // make a collection's index anew
 )
 
 // JobState is where a job stands.
@@ -210,7 +212,10 @@ const (
 	StageEmbed   Stage = "embed" // embed and index, batch by batch
 	StagePublish Stage = "publish"
 	StageDelete  Stage = "delete"
-	StageDone    Stage = "done"
+
+	// StageReconcile is that of the jobs that compare a collection with its index.
+	StageReconcile Stage = "reconcile"
+	StageDone      Stage = "done"
 )
 
 // Job is a durable request to do one thing to one document or collection.
@@ -231,7 +236,22 @@ type Job struct {
 	StartedAt  *time.Time
 	FinishedAt *time.Time
 	NextRunAt  *time.Time // when a retrying job runs again
+	Params     string     // what a job on a collection was asked, as JSON; may be empty
+	Result     string     // what it found, as JSON; may be empty
 }
+
+// Reconciliation is what comparing a collection with its index found.
+type Reconciliation struct {
+	Checked  int  `json:"checked"`  // chunks that the catalog has
+	Missing  int  `json:"missing"`  // live, and not in the index
+	Stale    int  `json:"stale"`    // in the index, as another document's
+	Orphaned int  `json:"orphaned"` // in the index, and in the catalog not at all or abandoned
+	Repaired int  `json:"repaired"` // rows written or removed
+	DryRun   bool `json:"dry_run,omitempty"`
+}
+
+// Clean reports whether nothing was found that is not repaired.
+func (r Reconciliation) Clean() bool { return r.Repaired >= r.Missing+r.Stale+r.Orphaned }
 
 // Attempt is how an attempt at a job ended, other than well.
 type Attempt struct {
