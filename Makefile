@@ -96,6 +96,12 @@ bench-peers: build ## Time other projects' encoders beside these (DATA=folder, B
 	[ -z "$(BI_FP32)" ] || $(PEERS) --kind bi-encoder --fp32 "$(BI_FP32)" \
 		--tokenizer models/bge-small-en-v1.5/tokenizer.json --int8 models/bge-small-en-v1.5/model.onnx
 
+ROUNDS ?= 200
+SEED ?= 1
+.PHONY: chaos
+chaos: deps deps-test ## Kill the server and its Milvus while clients work, and check what they were promised (ROUNDS=, SEED=)
+	go test ./internal/app -run TestChaos -count 1 -timeout 120m -v -args -chaos.rounds $(ROUNDS) -chaos.seed $(SEED)
+
 .PHONY: test-pure
 test-pure: ## Build and test without cgo: needs nothing but Go
 	CGO_ENABLED=0 go build ./...
