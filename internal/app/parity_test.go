@@ -94,13 +94,9 @@ func pythonReference(t *testing.T, root string) reference {
 	return r
 }
 
-// TestEncodersMatchThePythonReference compares token ids exactly, and embeddings and logits to 1e-4.
-func TestEncodersMatchThePythonReference(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := pythonReference(t, root)
+// modelOpener starts ONNX Runtime and gives a function that opens the session and the tokenizer of a bundled model.
+func modelOpener(t *testing.T, root string) func(name string) (*onnx.Session, *tokenizer.Tokenizer) {
+	t.Helper()
 	runtime, err := onnx.Open(settings(t, t.TempDir()).ONNXRuntimeLibrary)
 	if err != nil {
 		t.Fatal(err)
@@ -110,8 +106,7 @@ func TestEncodersMatchThePythonReference(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	lanes := encode.NewLanes(1)
-	open := func(name string) (*onnx.Session, *tokenizer.Tokenizer) {
+	return func(name string) (*onnx.Session, *tokenizer.Tokenizer) {
 		dir := filepath.Join(root, "models", name)
 		tokens, err := tokenizer.Open(filepath.Join(dir, "tokenizer.json"))
 		if err != nil {
@@ -128,6 +123,17 @@ func TestEncodersMatchThePythonReference(t *testing.T) {
 		})
 		return session, tokens
 	}
+}
+
+// TestEncodersMatchThePythonReference compares token ids exactly, and embeddings and logits to 1e-4.
+func TestEncodersMatchThePythonReference(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := pythonReference(t, root)
+	open := modelOpener(t, root)
+	lanes := encode.NewLanes(1)
 	t.Run("bi-encoder", func(t *testing.T) {
 		session, tokens := open("bge-small-en-v1.5")
 		fed := &recorder{session: session}
