@@ -131,6 +131,7 @@ type Job struct {
 	Error       *rag.Failure        `json:"error,omitempty" doc:"Why the last attempt failed."`
 	BadAttempts []Attempt           `json:"bad_attempts,omitempty" doc:"How attempts ended that did not end well, oldest first, the newest twenty. Only where one job is asked for."`
 	Found       *rag.Reconciliation `json:"found,omitempty" doc:"What a reconciliation or rebuild found so far."`
+	Deletion    *rag.Deletion       `json:"deletion,omitempty" doc:"What deleting by a filter has done so far."`
 	CreatedAt   time.Time           `json:"created_at"`
 	StartedAt   *time.Time          `json:"started_at,omitempty"`
 	FinishedAt  *time.Time          `json:"finished_at,omitempty"`
@@ -151,6 +152,12 @@ type JobProgress struct {
 	Job
 	ChunksASecond float64 `json:"chunks_a_second,omitempty" doc:"Since the job's stage began, as far as the stream saw it."`
 	SecondsLeft   float64 `json:"seconds_left,omitempty" doc:"An estimate for the stage."`
+}
+
+// DocumentsDeletion says which documents to delete.
+type DocumentsDeletion struct {
+	Filter json.RawMessage `json:"filter" doc:"Condition on metadata, as in a search. It must be there: to delete all, delete the collection."`
+	DryRun bool            `json:"dry_run,omitempty" doc:"Count only."`
 }
 
 // DocumentPatch changes a document.

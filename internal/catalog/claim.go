@@ -63,6 +63,8 @@ func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (time.
 	switch {
 	case j.Document != 0:
 		query, args = query+` AND document_id = ?`, append(args, j.Document)
+	case j.Kind == rag.JobDeleteDocuments:
+		query, args = query+` AND kind = ?`, append(args, rag.JobDeleteCollection)
 	case j.Kind == rag.JobReconcile:
 		query, args = query+` AND kind IN (?, ?, ?)`, append(args, rag.JobReconcile, rag.JobRebuild, rag.JobDeleteCollection)
 	}
@@ -73,7 +75,7 @@ func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (time.
 	if n > 0 {
 		return drainPoll, nil
 	}
-	if j.Kind == rag.JobRebuild || j.Kind == rag.JobDeleteCollection {
+	if j.Kind == rag.JobRebuild || j.Kind == rag.JobDeleteCollection || j.Kind == rag.JobDeleteDocuments {
 		return 0, nil
 	}
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM jobs WHERE collection_id = ? AND kind = ? AND finished_at IS NULL`,

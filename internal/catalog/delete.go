@@ -23,19 +23,7 @@ func (c *Catalog) DeleteDocument(ctx context.Context, collection rag.CollectionI
 		if !found {
 			return noDocument(externalID)
 		}
-		now := micros(c.now())
-		if ended, err = cancelJobs(ctx, tx, now, "the document was deleted", `document_id = ?`, d.ID); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE documents SET deleted_at = ?, updated_at = ?, live_version = NULL WHERE id = ?`,
-			now, now, d.ID); err != nil {
-			return err
-		}
-		var tenant string
-		if err := tx.QueryRowContext(ctx, `SELECT tenant FROM collections WHERE id = ?`, collection).Scan(&tenant); err != nil {
-			return err
-		}
-		job, err = c.addJob(ctx, tx, tenant, rag.Job{Kind: rag.JobDeleteDocument, Collection: collection, Document: d.ID})
+		ended, job, err = c.takeAway(ctx, tx, d)
 		return err
 	})
 	if err != nil {
@@ -43,6 +31,25 @@ func (c *Catalog) DeleteDocument(ctx context.Context, collection rag.CollectionI
 	}
 	c.ends.tell(ended...)
 	return job, nil
+}
+
+// takeAway deletes a document within a transaction. It gives the jobs that this ended, and the one that removes what is
+// left.
+func (c *Catalog) takeAway(ctx context.Context, tx *transaction, d rag.Document) (ended []rag.JobID, job rag.Job, err error) {
+	now := micros(c.now())
+	if ended, err = cancelJobs(ctx, tx, now, "the document was deleted", `document_id = ?`, d.ID); err != nil {
+		return nil, rag.Job{}, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE documents SET deleted_at = ?, updated_at = ?, live_version = NULL WHERE id = ?`,
+		now, now, d.ID); err != nil {
+		return nil, rag.Job{}, err
+	}
+	var tenant string
+	if err := tx.QueryRowContext(ctx, `SELECT tenant FROM collections WHERE id = ?`, d.Collection).Scan(&tenant); err != nil {
+		return nil, rag.Job{}, err
+	}
+	job, err = c.addJob(ctx, tx, tenant, rag.Job{Kind: rag.JobDeleteDocument, Collection: d.Collection, Document: d.ID})
+	return ended, job, err
 }
 
 // DeleteCollection takes a collection and all its documents away at once; its name is free. The job then removes what

@@ -13,7 +13,7 @@ import (
 )
 
 // AddCollectionJob queues a job of this kind on a collection of the tenant. One that asks the same and is not over is
-// given instead.
+// given instead, but for a deletion: documents may have come since that one began.
 func (c *Catalog) AddCollectionJob(ctx context.Context, tenant, name string, kind rag.JobKind, params string) (rag.Job, error) {
 	var job rag.Job
 	err := c.inTx(ctx, fmt.Sprintf("queue %s of collection %s", kind, name), func(tx *transaction) error {
@@ -22,7 +22,8 @@ func (c *Catalog) AddCollectionJob(ctx context.Context, tenant, name string, kin
 			return err
 		}
 		job, err = scanJob(tx.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j
-			WHERE j.collection_id = ? AND j.kind = ? AND j.params = ? AND j.finished_at IS NULL ORDER BY j.id LIMIT 1`, found.ID, kind, params))
+			WHERE j.collection_id = ? AND j.kind = ? AND j.kind <> ? AND j.params = ? AND j.finished_at IS NULL ORDER BY j.id LIMIT 1`,
+			found.ID, kind, rag.JobDeleteDocuments, params))
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}

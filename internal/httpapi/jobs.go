@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -107,7 +108,7 @@ func (s *Server) jobRoutes(service huma.API) {
 // JobSelection says which jobs to list.
 type JobSelection struct {
 	State      string    `query:"state" enum:"queued,running,retrying,succeeded,failed,canceled" doc:"Only jobs in this state."`
-	Kind       string    `query:"kind" enum:"ingest,delete_document,delete_collection,reconcile,rebuild" doc:"Only jobs of this kind."`
+	Kind       string    `query:"kind" enum:"ingest,delete_document,delete_documents,delete_collection,reconcile,rebuild" doc:"Only jobs of this kind."`
 	Collection string    `query:"collection" doc:"Only jobs on this collection."`
 	Document   string    `query:"document" doc:"Only jobs on this document, by your id; its collection has to be named too."`
 	From       time.Time `query:"created_from" doc:"Only jobs made at this time or later (RFC 3339)."`
@@ -138,17 +139,20 @@ func (s *Server) jobQuery(ctx context.Context, in JobSelection) (JobQuery, error
 	return q, nil
 }
 
-func jobOf(j rag.Job) api.Job {
-	var found *rag.Reconciliation
-	if j.Result != "" {
-		found = new(rag.Reconciliation)
-		if json.Unmarshal([]byte(j.Result), found) != nil {
-			found = nil // of a later version of redkite
-		}
+// resultOf reads the result of a job of one of the kinds; nil where there is none, or one of a later redkite.
+func resultOf[T any](j rag.Job, kinds ...rag.JobKind) *T {
+	out := new(T)
+	if !slices.Contains(kinds, j.Kind) || json.Unmarshal([]byte(j.Result), out) != nil {
+		return nil
 	}
+	return out
+}
+
+func jobOf(j rag.Job) api.Job {
 	return api.Job{
-		Found: found,
-		ID:    j.ID, Kind: j.Kind, State: j.State, Stage: j.Stage, Done: j.Done, Total: j.Total, Reused: j.Reused, Attempts: j.Attempts, Error: j.Error,
+		Found:    resultOf[rag.Reconciliation](j, rag.JobReconcile, rag.JobRebuild),
+		Deletion: resultOf[rag.Deletion](j, rag.JobDeleteDocuments),
+		ID:       j.ID, Kind: j.Kind, State: j.State, Stage: j.Stage, Done: j.Done, Total: j.Total, Reused: j.Reused, Attempts: j.Attempts, Error: j.Error,
 		CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt, NextRunAt: j.NextRunAt,
 	}
 }

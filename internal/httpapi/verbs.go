@@ -9,7 +9,7 @@ import (
 
 // verbs are what can be asked of a resource beside its methods, written after its address and a colon, as in
 // POST /api/v1/jobs/7:cancel. gin can't route on a part of a path segment: inside, the verb is a segment of its own.
-func verbs() []string { return []string{"cancel", "retry", "reconcile", "rebuild"} }
+func verbs() []string { return []string{"cancel", "retry", "reconcile", "rebuild", "delete"} }
 
 // nameVerbs writes the addresses with verbs as clients use them.
 func nameVerbs(document *huma.OpenAPI) {

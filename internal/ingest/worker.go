@@ -114,6 +114,7 @@ type Worker struct {
 	Blobs    Blobs
 	Parser   Parser
 
+	Matching   Matching
 	Reconciler *Reconciler
 
 	Encoder func(ctx context.Context, biEncoder string) (Encoder, error) // opens a collection's bi-encoder
@@ -138,6 +139,8 @@ func (w *Worker) Handle(ctx context.Context, c rag.Claim, job rag.Job) error {
 		return w.deleteDocument(ctx, c, job)
 	case rag.JobDeleteCollection:
 		return w.deleteCollection(ctx, c, job)
+	case rag.JobDeleteDocuments:
+		return w.deleteDocuments(ctx, c, job)
 	case rag.JobReconcile, rag.JobRebuild:
 		return w.check(ctx, c, job)
 	}

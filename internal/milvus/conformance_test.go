@@ -288,7 +288,7 @@ func testMany(t *testing.T, c *Client) {
 		f := parsed(filter)
 		want := []rag.ChunkID{}
 		for _, row := range rows {
-			if holds(*f, row.Metadata) {
+			if f.Matches(row.Metadata) {
 				want = append(want, row.Chunk)
 			}
 		}

@@ -133,7 +133,7 @@ func testFilters(t *testing.T, c *Client) {
 		f := parsed(text(f))
 		want := []rag.ChunkID{}
 		for _, row := range rows {
-			if holds(*f, row.Metadata) {
+			if f.Matches(row.Metadata) {
 				want = append(want, row.Chunk)
 			}
 		}

@@ -181,8 +181,9 @@ const (
 	JobIngest           JobKind = "ingest"
 	JobDeleteDocument   JobKind = "delete_document"
 	JobDeleteCollection JobKind = "delete_collection"
-	JobReconcile        JobKind = "reconcile" // compare a collection with its index, and repair
-	JobRebuild          JobKind = "rebuild"   // make a collection's index anew
+	JobDeleteDocuments  JobKind = "delete_documents" // those that match a filter
+	JobReconcile        JobKind = "reconcile"        // compare a collection with its index, and repair
+	JobRebuild          JobKind = "rebuild"          // make a collection's index anew
 )
 
 // JobState is where a job stands.
@@ -248,6 +249,13 @@ type Reconciliation struct {
 	Orphaned int  `json:"orphaned"` // in the index, and in the catalog not at all or abandoned
 	Repaired int  `json:"repaired"` // rows written or removed
 	DryRun   bool `json:"dry_run,omitempty"`
+}
+
+// Deletion is what deleting by a filter has done.
+type Deletion struct {
+	Matched int  `json:"matched"` // documents
+	Deleted int  `json:"deleted"`
+	DryRun  bool `json:"dry_run,omitempty"`
 }
 
 // Clean reports whether nothing was found that is not repaired.

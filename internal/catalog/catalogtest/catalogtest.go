@@ -52,6 +52,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"places of chunks", testPlaces},
 		{"a rebuild runs alone", testRebuildAlone},
 		{"nightly", testNightly},
+		{"delete by a condition", testDeleteMatching},
 		{"two processes", testTwoProcesses},
 		{"wait", testWait},
 		{"keys", testKeys},
