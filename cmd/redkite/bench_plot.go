@@ -26,10 +26,12 @@ func plotRounds(path string, rounds []benchRound) error {
 		labels[i] = strconv.Itoa(r.Clients)
 	}
 	p.NominalX(labels...)
+	most := 0.0
 	for i, line := range plotLines() {
 		points := make(plotter.XYs, len(rounds))
 		for n, r := range rounds {
 			points[n] = plotter.XY{X: float64(n), Y: line.of(r)}
+			most = max(most, points[n].Y)
 		}
 		drawn, dots, err := plotter.NewLinePoints(points)
 		if err != nil {
@@ -43,6 +45,7 @@ func plotRounds(path string, rounds []benchRound) error {
 		p.Add(drawn, dots)
 		p.Legend.Add(line.name, drawn, dots)
 	}
+	p.Y.Max = 1.4 * most // the legend stands above the lines
 	if err := p.Save(6*vg.Inch, 4*vg.Inch, path); err != nil {
 		return fmt.Errorf("write plot %s: %w", path, err)
 	}
