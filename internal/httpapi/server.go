@@ -172,6 +172,7 @@ type Server struct {
 	metrics  *metrics
 	searches chan struct{} // a token for each search in work or waiting
 	streams  chan struct{} // a token for each job that is being followed
+	pace     pace          // of those streams
 	stopping chan struct{} // closed when the server stops
 	engine   *gin.Engine
 	schemas  huma.Registry // of the OpenAPI document
@@ -183,7 +184,7 @@ func New(deps Deps, options Options) (*Server, error) {
 	s := &Server{
 		deps: deps, options: options, log: deps.Log.With("component", "http"),
 		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
-		streams: make(chan struct{}, maxStreams), stopping: make(chan struct{}),
+		streams: make(chan struct{}, maxStreams), pace: defaultPace(), stopping: make(chan struct{}),
 	}
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, deps.Lanes, s.log)
