@@ -147,7 +147,7 @@ func printJob(o output, job api.Job, err error) error {
 		fmt.Fprintf(o.out, "%s: %s\n", job.Error.Code, job.Error.Message)
 	}
 	for _, a := range job.BadAttempts {
-		fmt.Fprintf(o.out, "  %s  %s %d times, last by %s: %s: %s\n", a.EndedAt.Format(time.DateTime), a.Outcome, a.Times, a.Worker, a.Error.Code, a.Error.Message)
+		fmt.Fprintf(o.out, "  %s  %s (%d times, last by %s): %s: %s\n", a.EndedAt.Format(time.DateTime), a.Outcome, a.Times, a.Worker, a.Error.Code, a.Error.Message)
 	}
 	return nil
 }

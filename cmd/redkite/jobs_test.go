@@ -36,7 +36,7 @@ func TestJobs(t *testing.T) {
 		out   []string
 	}{
 		{[]string{"list", "--state", "failed", "-c", "c", "--document", "d.md"}, "failed", 0, []string{"DOCUMENT", "7   ingest  failed  embed  3/9", "c/d.md", "broken"}},
-		{[]string{"show", "7"}, "failed", 0, []string{"job 7, ingest c/d.md: failed at stage embed, 3 of 9 chunks", "c1: broken", "waited 4 times, last by host:12: c2: away"}},
+		{[]string{"show", "7"}, "failed", 0, []string{"job 7, ingest c/d.md: failed at stage embed, 3 of 9 chunks", "c1: broken", "waited (4 times, last by host:12): c2: away"}},
 		{[]string{"cancel", "7"}, "canceled", 0, []string{"canceled at stage embed"}},
 		{[]string{"retry", "7"}, "queued", 0, []string{"queued at stage embed"}},
 		{[]string{"watch", "7"}, "failed", 1, []string{"failed at stage embed"}},

@@ -105,8 +105,9 @@ func (c *Catalog) QueueDepth(ctx context.Context) (map[rag.JobState]int, error) 
 func (c *Catalog) addJob(ctx context.Context, tx *transaction, tenant string, j rag.Job) (rag.Job, error) {
 	j.State, j.Stage, j.CreatedAt = rag.JobQueued, rag.StageQueued, fromMicros(micros(c.now()))
 	if err := tx.QueryRowContext(ctx, `INSERT INTO jobs (tenant, kind, collection_id, document_id, external_id, version, state, stage, created_at)
-		VALUES (?, ?, ?, ?, COALESCE((SELECT d.external_id FROM documents d WHERE d.id = ?), ''), ?, ?, ?, ?) RETURNING id, external_id`,
-		tenant, j.Kind, j.Collection, j.Document, j.Document, j.Version, j.State, j.Stage, micros(j.CreatedAt)).Scan(&j.ID, &j.ExternalID); err != nil {
+		VALUES (?, ?, ?, ?, COALESCE((SELECT d.external_id FROM documents d WHERE d.id = ?), ''), ?, ?, ?, ?)
+		RETURNING id, external_id, (SELECT n.name FROM collections n WHERE n.id = jobs.collection_id)`,
+		tenant, j.Kind, j.Collection, j.Document, j.Document, j.Version, j.State, j.Stage, micros(j.CreatedAt)).Scan(&j.ID, &j.ExternalID, &j.Name); err != nil {
 		return rag.Job{}, fmt.Errorf("insert job: %w", err)
 	}
 	return j, c.wake(ctx, tx, j.ID, time.Time{})

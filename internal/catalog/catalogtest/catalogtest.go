@@ -61,6 +61,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"cancel and retry from another process", testCancelElsewhere},
 		{"cancel a job that waits", testCancelWaiting},
 		{"a document that is being deleted", testDeleting},
+		{"which jobs can be canceled", testCancelable},
 		{"retry in a deleted collection", testRetryInDeletedCollection},
 		{"wait", testWait},
 		{"keys", testKeys},

@@ -297,6 +297,9 @@ func testDeleting(t *testing.T, b bundle) {
 		t.Errorf("%d are listed when the job is done", n)
 	}
 	jobs, err := b.Jobs(b.ctx, rag.DefaultTenant, catalog.JobFilter{Collection: b.collection.ID, ExternalID: "one", Limit: 9})
+	if gone.Name != "docs" || a.Job.Name != "docs" || gone.ExternalID != "one" || a.Job.ExternalID != "one" {
+		t.Errorf("new jobs: %+v %+v", a.Job, gone)
+	}
 	if err != nil || len(jobs) != 2 || jobs[0].ID != gone.ID || jobs[0].ExternalID != "one" || jobs[0].Name != "docs" {
 		t.Errorf("jobs of the deleted document: %v %+v", err, jobs)
 	}
@@ -321,4 +324,27 @@ func testRetryInDeletedCollection(t *testing.T, b bundle) {
 	}
 	_, err = b.CancelJob(b.ctx, rag.DefaultTenant, whole.ID)
 	refused(t, err, "not_cancelable")
+}
+
+// testCancelable sees which jobs on a collection can be canceled.
+func testCancelable(t *testing.T, b bundle) {
+	for kind, code := range map[rag.JobKind]string{
+		rag.JobReconcile: "", rag.JobDeleteDocuments: "", rag.JobRebuild: "not_cancelable", rag.JobDeleteCollection: "not_cancelable",
+	} {
+		j, err := b.AddCollectionJob(b.ctx, rag.DefaultTenant, "docs", kind, "{}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		canceled, err := b.CancelJob(b.ctx, rag.DefaultTenant, j.ID)
+		if code != "" {
+			refused(t, err, code)
+			continue
+		}
+		if err != nil || canceled.State != rag.JobCanceled {
+			t.Errorf("%s: %v %+v", kind, err, canceled)
+		}
+		if again, err := b.RetryJob(b.ctx, rag.DefaultTenant, j.ID); err != nil || again.State != rag.JobQueued || again.Params != "{}" {
+			t.Errorf("%s: %v %+v", kind, err, again)
+		}
+	}
 }
