@@ -37,10 +37,11 @@ type Collection struct {
 
 // DocumentCounts counts a collection's documents by the state of their newest version.
 type DocumentCounts struct {
-	Total   int `json:"total"`
-	Ready   int `json:"ready"`
-	Pending int `json:"pending" doc:"Waiting or being worked on."`
-	Failed  int `json:"failed"`
+	Total    int `json:"total"`
+	Ready    int `json:"ready"`
+	Pending  int `json:"pending" doc:"Waiting or being worked on."`
+	Failed   int `json:"failed"`
+	Canceled int `json:"canceled"`
 }
 
 // Collections lists collections.
@@ -120,31 +121,38 @@ type Documents struct {
 
 // Job describes a job.
 type Job struct {
-	ID          rag.JobID           `json:"id"`
-	Kind        rag.JobKind         `json:"kind"`
-	State       rag.JobState        `json:"state"`
-	Stage       rag.Stage           `json:"stage"`
-	Done        int                 `json:"done" doc:"Chunks done."`
-	Total       int                 `json:"total" doc:"Chunks in all; 0 until the document is cut."`
-	Reused      int                 `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
-	Attempts    int                 `json:"attempts"`
-	Error       *rag.Failure        `json:"error,omitempty" doc:"Why the last attempt failed."`
-	BadAttempts []Attempt           `json:"bad_attempts,omitempty" doc:"How attempts ended that did not end well, oldest first, the newest twenty. Only where one job is asked for."`
-	Found       *rag.Reconciliation `json:"found,omitempty" doc:"What a reconciliation or rebuild found so far."`
-	Deletion    *rag.Deletion       `json:"deletion,omitempty" doc:"What deleting by a filter has done so far."`
-	CreatedAt   time.Time           `json:"created_at"`
-	StartedAt   *time.Time          `json:"started_at,omitempty"`
-	FinishedAt  *time.Time          `json:"finished_at,omitempty"`
-	NextRunAt   *time.Time          `json:"next_run_at,omitempty" doc:"When a job that waits runs again."`
+	ID          rag.JobID                  `json:"id"`
+	Kind        rag.JobKind                `json:"kind"`
+	Collection  string                     `json:"collection"`
+	DocumentID  string                     `json:"document_id,omitempty" doc:"Your id of the document, also when that is deleted; left out for a job on a collection."`
+	Version     int                        `json:"version,omitempty" doc:"The document's version that an ingest job makes."`
+	State       rag.JobState               `json:"state"`
+	Stage       rag.Stage                  `json:"stage"`
+	Done        int                        `json:"done" doc:"Chunks done."`
+	Total       int                        `json:"total" doc:"Chunks in all; 0 until the document is cut."`
+	Reused      int                        `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
+	Attempts    int                        `json:"attempts"`
+	Worker      string                     `json:"worker,omitempty" doc:"Host and process that work on it, or did last."`
+	Error       *rag.Failure               `json:"error,omitempty" doc:"Why the last attempt failed."`
+	BadAttempts []Attempt                  `json:"bad_attempts,omitempty" doc:"How attempts ended that did not end well, oldest first, the newest twenty. Only where one job is asked for."`
+	BadOutcomes map[rag.AttemptOutcome]int `json:"bad_outcomes,omitempty" doc:"How often each outcome was, of all attempts that did not end well. Only where one job is asked for."`
+	Found       *rag.Reconciliation        `json:"found,omitempty" doc:"What a reconciliation or rebuild found so far."`
+	Deletion    *rag.Deletion              `json:"deletion,omitempty" doc:"What deleting by a filter has done so far."`
+	CreatedAt   time.Time                  `json:"created_at"`
+	StartedAt   *time.Time                 `json:"started_at,omitempty"`
+	FinishedAt  *time.Time                 `json:"finished_at,omitempty"`
+	NextRunAt   *time.Time                 `json:"next_run_at,omitempty" doc:"When a job that waits runs again."`
 }
 
 // Attempt is how an attempt at a job ended, other than well.
 type Attempt struct {
-	Number  int                `json:"number" doc:"From 1; attempts that ended alike in a row share one."`
-	Outcome rag.AttemptOutcome `json:"outcome" enum:"failed,waited,crashed" doc:"waited: a service was away."`
-	Error   rag.Failure        `json:"error"`
-	Times   int                `json:"times" doc:"How often in a row."`
-	EndedAt time.Time          `json:"ended_at"`
+	Number    int                `json:"number" doc:"From 1; attempts that ended alike in a row share one."`
+	Outcome   rag.AttemptOutcome `json:"outcome" enum:"failed,waited,crashed,canceled" doc:"waited: a service was away; crashed: the worker died."`
+	Error     rag.Failure        `json:"error"`
+	Times     int                `json:"times" doc:"How often in a row."`
+	Worker    string             `json:"worker,omitempty" doc:"Host and process of the last of them."`
+	StartedAt *time.Time         `json:"started_at,omitempty" doc:"Of the first of them."`
+	EndedAt   time.Time          `json:"ended_at" doc:"Of the last of them; for a canceled one, when its work had stopped."`
 }
 
 // JobProgress is a job with how fast it goes.

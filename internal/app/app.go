@@ -135,7 +135,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Intake: intake{&ingest.Intake{
 			Blobs: blobs, Documents: a.catalog, NewKey: blob.NewKey, Sniff: parse.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 		}, encoders},
-		Documents: documents, Patches: documents, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
+		Documents: documents, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 		},

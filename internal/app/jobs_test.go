@@ -2,13 +2,15 @@ package app
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // sentences makes a document of n paragraphs under headings; the changed one says more.
@@ -116,13 +118,11 @@ func TestCancelAndRetry(t *testing.T) {
 	if got := len(s.hits("log", object{"query": "kite", "rerank": false})); got != 0 {
 		t.Errorf("a canceled document has %d hits", got)
 	}
-	for s.tryRetry(id) == http.StatusConflict { // its handler is still stopping
-		if time.Since(canceled) > 30*time.Second {
-			t.Fatal("the handler does not stop")
-		}
-		time.Sleep(20 * time.Millisecond)
+	s.stopped(id, canceled)
+	if j := s.json(202, "POST", "/api/v1/collections/log/documents/long:retry", nil); j["state"] != "queued" || j["id"] != id || j["document_id"] != "long" {
+		t.Errorf("retried: %v", j)
 	}
-	t.Logf("the handler had stopped %s after the request", time.Since(canceled).Round(time.Millisecond))
+	s.json(409, "POST", fmt.Sprintf("/api/v1/jobs/%v:retry", id), nil)
 	j := s.job(id, "?wait=120s")
 	if j["state"] != "succeeded" || j["attempts"] != 2.0 || j["total"].(float64) < 600 {
 		t.Errorf("retried: %v", j)
@@ -141,6 +141,7 @@ func TestCancelAndRetry(t *testing.T) {
 	s.json(400, "GET", "/api/v1/jobs?document=long", nil)
 	s.json(400, "GET", "/api/v1/jobs?kind=odd", nil)
 	s.json(404, "GET", "/api/v1/jobs?collection=none", nil)
+	s.json(400, "GET", "/api/v1/jobs?colour=red", nil)
 	s.json(404, "GET", "/api/v1/jobs/4711/events", nil)
 	for event := range s.follow(t, id) {
 		if event.name != "end" || event.data["state"] != "succeeded" {
@@ -149,14 +150,65 @@ func TestCancelAndRetry(t *testing.T) {
 	}
 }
 
-func (s *server) tryRetry(id any) int {
+// stopped waits until a canceled job's work has stopped, and tells how long that took.
+func (s *server) stopped(id any, since time.Time) {
 	s.t.Helper()
-	response, err := http.Post(fmt.Sprintf("%s/api/v1/jobs/%v:retry", s.base, id), "application/json", bytes.NewReader(nil))
-	if err != nil {
-		s.t.Fatal(err)
+	for ; ; time.Sleep(20 * time.Millisecond) { // polling a server from outside: there is nothing to wait on
+		attempts, _ := s.job(id, "")["bad_attempts"].([]any)
+		if len(attempts) > 0 {
+			last := attempts[len(attempts)-1].(object)
+			ended, err := time.Parse(time.RFC3339Nano, last["ended_at"].(string))
+			if last["outcome"] != "canceled" || last["worker"] == "" || err != nil {
+				s.t.Fatalf("the attempt ended: %v (%v)", last, err)
+			}
+			s.t.Logf("the work had stopped %s after the request", ended.Sub(since).Round(time.Millisecond))
+			return
+		}
+		if time.Since(since) > 10*time.Second {
+			s.t.Fatal("the work does not stop")
+		}
 	}
-	defer response.Body.Close()
-	return response.StatusCode
+}
+
+// TestCancelFromAnotherProcess cancels a job in the middle of embedding by a catalog of its own, as another process
+// would; and one whose large document is being cut, which knows no context.
+func TestCancelFromAnotherProcess(t *testing.T) {
+	set := settings(t, t.TempDir())
+	set.MaxUploadBytes = 64 << 20
+	s := start(t, set)
+	other, err := openCatalog(t.Context(), set, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	s.json(201, "POST", "/api/v1/collections", object{"name": "log"})
+	for _, test := range []struct {
+		name, text string
+		at         func(object) bool
+	}{
+		{"embed", sentences(1000, -1), func(job object) bool { return job["done"].(float64) > 0 }},
+		{"chunk", strings.Repeat("The kite was seen over the valley on a clear morning, and it stayed for many hours.\n\n", 100_000), func(job object) bool { return job["stage"] == "chunk" }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			id := first(s.json(202, "PUT", "/api/v1/collections/log/documents/"+test.name, object{"text": test.text, "media_type": "text/markdown"}))["job_id"]
+			for event := range s.follow(t, id) {
+				if event.name == "end" {
+					t.Fatalf("it ended before it was canceled: %v", event.data)
+				}
+				if test.at(event.data) {
+					break
+				}
+			}
+			canceled := time.Now()
+			if j, err := other.CancelJob(t.Context(), rag.DefaultTenant, rag.JobID(id.(float64))); err != nil || j.State != rag.JobCanceled || string(j.Stage) != test.name {
+				t.Fatalf("canceled: %+v, %v", j, err)
+			}
+			s.stopped(id, canceled)
+		})
+	}
+	if docs := s.json(200, "GET", "/api/v1/collections/log", nil)["documents"].(object); docs["canceled"] != 2.0 || docs["total"] != 2.0 {
+		t.Errorf("counts: %v", docs)
+	}
 }
 
 // event is a server-sent event.

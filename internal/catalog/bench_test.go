@@ -40,7 +40,7 @@ func BenchmarkQueue(b *testing.B) {
 			if err := c.ReplaceChunks(ctx, claim, ingest.Cut{}); err != nil {
 				return err
 			}
-			return c.Publish(ctx, claim)
+			return publish(ctx, c, claim)
 		}, 4)
 	}()
 	for _, a := range accepted {

@@ -36,6 +36,16 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
+// publish takes a version whose chunks are indexed to live.
+func publish(ctx context.Context, c *catalog.Catalog, claim rag.Claim) error {
+	for _, stage := range []rag.Stage{rag.StageEmbed, rag.StagePublish} {
+		if err := c.SetStage(ctx, claim, stage); err != nil {
+			return err
+		}
+	}
+	return c.Publish(ctx, claim)
+}
+
 // open opens and migrates a catalog at path, closed when the test ends.
 func open(t *testing.T, cfg catalog.Config) *catalog.Catalog {
 	t.Helper()

@@ -93,7 +93,7 @@ func (c *Catalog) SetStage(ctx context.Context, claim rag.Claim, stage rag.Stage
 		if !ok || j.Kind != rag.JobIngest {
 			return nil
 		}
-		return setVersionState(ctx, tx, j, status, nil)
+		return moveVersion(ctx, tx, j, status)
 	})
 }
 
@@ -110,17 +110,6 @@ func statusAt(stage rag.Stage) (rag.Status, bool) {
 		return rag.StatusIndexing, true
 	}
 	return "", false
-}
-
-func setVersionState(ctx context.Context, tx *transaction, j rag.Job, status rag.Status, f *rag.Failure) error {
-	if f == nil {
-		f = &rag.Failure{}
-	}
-	if _, err := tx.ExecContext(ctx, `UPDATE versions SET state = ?, error_code = ?, error_message = ?
-		WHERE document_id = ? AND version = ?`, status, f.Code, f.Message, j.Document, j.Version); err != nil {
-		return fmt.Errorf("set state of version %d of document %d: %w", j.Version, j.Document, err)
-	}
-	return nil
 }
 
 // ReplaceChunks writes what parsing and chunking made of the version that the job makes: its chunk rows, in place of any

@@ -22,8 +22,8 @@ const rebuildPoll = 5 * time.Second
 func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner string) (claim rag.Claim, j rag.Job, wait time.Duration, err error) {
 	err = c.inTx(ctx, fmt.Sprintf("claim job %d", id), func(tx *transaction) error {
 		claim, wait = rag.Claim{}, 0
-		var river int64
-		if err := tx.QueryRowContext(ctx, `SELECT river_id FROM jobs WHERE id = ?`, id).Scan(&river); err != nil {
+		var river, fence int64
+		if err := tx.QueryRowContext(ctx, `SELECT river_id, fence FROM jobs WHERE id = ?`, id).Scan(&river, &fence); err != nil {
 			return err
 		}
 		if j, err = scanJob(tx.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = ?`, id)); err != nil {
@@ -40,10 +40,10 @@ func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner s
 		if wait, err = held(ctx, tx, j, now); err != nil || wait > 0 {
 			return err
 		}
-		claim.Job = id
-		if err := tx.QueryRowContext(ctx, `UPDATE jobs SET state = ?, fence = fence + 1, attempts = attempts + 1, next_run_at = NULL,
-			lease_owner = ?, lease_until = ?, started_at = COALESCE(started_at, ?) WHERE id = ? RETURNING fence`,
-			rag.JobRunning, owner, micros(now.Add(c.queue.Lease)), micros(now), id).Scan(&claim.Fence); err != nil {
+		claim = rag.Claim{Job: id, Fence: fence + 1}
+		if err := moveJob(ctx, tx, j, rag.JobRunning, nil, `fence = ?, attempts = attempts + 1, next_run_at = NULL, lease_owner = ?,
+			lease_until = ?, worker = ?, claimed_at = ?, started_at = COALESCE(started_at, ?)`,
+			claim.Fence, owner, micros(now.Add(c.queue.Lease)), workerName(), micros(now), micros(now)); err != nil {
 			return err
 		}
 		j, err = claimedJob(ctx, tx, claim)
@@ -54,22 +54,23 @@ func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner s
 
 // held gives how long a job has to wait before it looks again whether it may run; 0 where it may.
 //
-// It waits while an earlier job on the same document, or on the same collection for a job on that, still has a handler
-// running: one that was canceled and has not stopped. That keeps it from writing to Milvus what this job has removed.
+// It waits while a handler is still running that was canceled and has not stopped: of this job, which was retried since,
+// or of another one on the same document, or on the same collection for a job on that. That keeps it from writing to
+// Milvus what this job has removed.
 // A reconciliation runs beside everything but its like and the jobs that drop the index. A rebuild lets running jobs end
 // and keeps others from beginning.
 func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (time.Duration, error) {
-	query, args := `SELECT COUNT(*) FROM jobs WHERE collection_id = ? AND lease_until > ? AND id <> ?`, []any{j.Collection, micros(now), j.ID}
+	others, args := `1 = 1`, []any{j.Collection, micros(now), j.ID}
 	switch {
 	case j.Document != 0:
-		query, args = query+` AND document_id = ?`, append(args, j.Document)
+		others, args = `document_id = ?`, append(args, j.Document)
 	case j.Kind == rag.JobDeleteDocuments:
-		query, args = query+` AND kind = ?`, append(args, rag.JobDeleteCollection)
+		others, args = `kind = ?`, append(args, rag.JobDeleteCollection)
 	case j.Kind == rag.JobReconcile:
-		query, args = query+` AND kind IN (?, ?, ?)`, append(args, rag.JobReconcile, rag.JobRebuild, rag.JobDeleteCollection)
+		others, args = `kind IN (?, ?, ?)`, append(args, rag.JobReconcile, rag.JobRebuild, rag.JobDeleteCollection)
 	}
 	var n int
-	if err := tx.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM jobs WHERE collection_id = ? AND lease_until > ? AND (id = ? OR `+others+`)`, args...).Scan(&n); err != nil {
 		return 0, err
 	}
 	if n > 0 {
@@ -129,13 +130,17 @@ func (c *Catalog) settle(ctx context.Context, claim rag.Claim, o outcome) (time.
 	ended := false
 	err := c.inTx(ctx, fmt.Sprintf("settle job %d", claim.Job), func(tx *transaction) error {
 		wait, ended = 0, false
-		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET lease_owner = '', lease_until = NULL WHERE id = ? AND fence = ?`,
-			claim.Job, claim.Fence); err != nil {
+		result, err := tx.ExecContext(ctx, `UPDATE jobs SET lease_owner = '', lease_until = NULL
+			WHERE id = ? AND fence = ? AND lease_until IS NOT NULL`, claim.Job, claim.Fence)
+		if err != nil {
 			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return err // given up for dead, and perhaps another's
 		}
 		j, err := claimedJob(ctx, tx, claim)
 		if errors.Is(err, rag.ErrStale) {
-			return nil // canceled, or another's: the lease was all that was ours
+			return c.noteCanceled(ctx, tx, claim)
 		}
 		if err != nil {
 			return err
@@ -198,34 +203,29 @@ func (s settling) succeed(ctx context.Context) error {
 			return fmt.Errorf("drop dead versions: %w", err)
 		}
 	}
-	_, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, stage = ?, finished_at = ?, error_code = '', error_message = ''
-		WHERE id = ?`, rag.JobSucceeded, rag.StageDone, micros(s.c.now()), s.job.ID)
-	return err
+	return moveJob(ctx, s.tx, s.job, rag.JobSucceeded, nil, `stage = ?, finished_at = ?, error_code = '', error_message = ''`,
+		rag.StageDone, micros(s.c.now()))
 }
 
-// fail ends the job, and with it the version it was to make.
+// fail ends the job, and with it the version it was to make; one that is live stays so, and only what older versions
+// left could not be removed.
 func (s settling) fail(ctx context.Context, cause error) error {
 	f := rag.FailureOf(cause)
 	if err := s.c.note(ctx, s.tx, s.job.ID, rag.AttemptFailed, f); err != nil {
 		return err
 	}
-	if _, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, finished_at = ?, next_run_at = NULL, failures = failures + 1,
-		error_code = ?, error_message = ? WHERE id = ?`, rag.JobFailed, micros(s.c.now()), f.Code, f.Message, s.job.ID); err != nil {
-		return err
-	}
-	if s.job.Kind != rag.JobIngest {
-		return nil
-	}
-	d, err := documentByID(ctx, s.tx, s.job.Document)
-	if err != nil || d.LiveVersion == s.job.Version {
-		return err // it is live: only what older versions left could not be removed
-	}
-	return setVersionState(ctx, s.tx, s.job, rag.StatusFailed, f)
+	return s.end(ctx, f)
+}
+
+// end fails the job for a reason that is noted.
+func (s settling) end(ctx context.Context, f *rag.Failure) error {
+	return moveJob(ctx, s.tx, s.job, rag.JobFailed, f, `finished_at = ?, next_run_at = NULL, failures = failures + 1,
+		error_code = ?, error_message = ?`, micros(s.c.now()), f.Code, f.Message)
 }
 
 // requeue gives the job to the next process, as if this attempt had not been.
 func (s settling) requeue(ctx context.Context) error {
-	if _, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, attempts = attempts - 1 WHERE id = ?`, rag.JobQueued, s.job.ID); err != nil {
+	if err := moveJob(ctx, s.tx, s.job, rag.JobQueued, nil, `attempts = attempts - 1`); err != nil {
 		return err
 	}
 	return s.c.wake(ctx, s.tx, s.job.ID, time.Time{})
@@ -263,9 +263,8 @@ func (s settling) later(ctx context.Context, outcome rag.AttemptOutcome, cause e
 	if err := s.c.note(ctx, s.tx, s.job.ID, outcome, f); err != nil {
 		return err
 	}
-	_, err := s.tx.ExecContext(ctx, `UPDATE jobs SET state = ?, next_run_at = ?, error_code = ?, error_message = ? WHERE id = ?`,
-		rag.JobRetrying, micros(s.c.now().Add(delay)), f.Code, f.Message, s.job.ID)
-	return err
+	return moveJob(ctx, s.tx, s.job, rag.JobRetrying, nil, `next_run_at = ?, error_code = ?, error_message = ?`,
+		micros(s.c.now().Add(delay)), f.Code, f.Message)
 }
 
 // backoff doubles from first up to most with the number of tries, and takes up to a fifth off at random, so that jobs

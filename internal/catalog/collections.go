@@ -112,12 +112,13 @@ func (c *Catalog) Counts(ctx context.Context, id rag.CollectionID) (rag.Counts, 
 			COALESCE(SUM(CASE WHEN v.state IN ('ready', 'ready_with_warnings') THEN 1 ELSE 0 END), 0),
 			COALESCE(SUM(CASE WHEN v.state IN ('queued', 'parsing', 'embedding', 'indexing') THEN 1 ELSE 0 END), 0),
 			COALESCE(SUM(CASE WHEN v.state = 'failed' THEN 1 ELSE 0 END), 0),
+			COALESCE(SUM(CASE WHEN v.state = 'canceled' THEN 1 ELSE 0 END), 0),
 			CAST(COALESCE(SUM(l.chunks), 0) AS BIGINT)
 		FROM documents d
 		JOIN versions v ON v.document_id = d.id AND v.version = d.version
 		LEFT JOIN versions l ON l.document_id = d.id AND l.version = d.live_version
 		WHERE d.collection_id = ? AND d.deleted_at IS NULL`, id).
-		Scan(&n.Total, &n.Ready, &n.Pending, &n.Failed, &n.Chunks)
+		Scan(&n.Total, &n.Ready, &n.Pending, &n.Failed, &n.Canceled, &n.Chunks)
 	if err != nil {
 		return rag.Counts{}, unavailable(fmt.Sprintf("count collection %d", id), err)
 	}
@@ -133,8 +134,8 @@ func (c *Catalog) DocumentsByStatus(ctx context.Context) (map[rag.Status]int, er
 }
 
 // countBy reads rows of name and count.
-func countBy[K ~string](ctx context.Context, db querier, query string) (map[K]int, error) {
-	rows, err := db.QueryContext(ctx, query)
+func countBy[K ~string](ctx context.Context, db querier, query string, args ...any) (map[K]int, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, unavailable("count", err)
 	}

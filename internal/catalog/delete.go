@@ -29,7 +29,7 @@ func (c *Catalog) DeleteDocument(ctx context.Context, collection rag.CollectionI
 	if err != nil {
 		return rag.Job{}, err
 	}
-	c.ends.tell(ended...)
+	c.canceled(ended)
 	return job, nil
 }
 
@@ -79,7 +79,7 @@ func (c *Catalog) DeleteCollection(ctx context.Context, tenant, name string) (ra
 	if err != nil {
 		return rag.Job{}, err
 	}
-	c.ends.tell(ended...)
+	c.canceled(ended)
 	return job, nil
 }
 

@@ -57,6 +57,6 @@ func (c *Catalog) DeleteMatching(ctx context.Context, claim rag.Claim, after rag
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	c.ends.tell(ended...)
+	c.canceled(ended)
 	return last, seen, matched, nil
 }

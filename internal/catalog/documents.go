@@ -12,8 +12,11 @@ import (
 
 // documentColumns describe a document by its newest version v; l is its live version.
 const documentColumns = `d.id, d.collection_id, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.media_type, v.size, v.sha256, v.metadata,
-	d.version, COALESCE(d.live_version, 0), CASE WHEN d.deleted_at IS NULL THEN v.state ELSE 'deleting' END,
+	d.version, COALESCE(d.live_version, 0), ` + documentState + `,
 	v.error_code, v.error_message, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
+
+// documentState is the state of a document d whose newest version is v.
+const documentState = `CASE WHEN d.deleted_at IS NULL THEN v.state ELSE 'deleting' END`
 
 const documentTables = ` FROM documents d
 	JOIN versions v ON v.document_id = d.id AND v.version = d.version
@@ -79,12 +82,15 @@ type Page struct {
 	Limit  int            // at least 1
 }
 
-// Documents lists a collection's documents in order of their ids, deleted ones left out.
+// Documents lists a collection's documents in order of their ids. Those whose rows are still being removed are left out
+// unless they are asked for by their state.
 func (c *Catalog) Documents(ctx context.Context, collection rag.CollectionID, p Page) ([]rag.Document, error) {
-	where, args := ` WHERE d.collection_id = ? AND d.deleted_at IS NULL AND d.id > ?`, []any{collection, p.After}
+	where, args := ` WHERE d.collection_id = ? AND d.id > ?`, []any{collection, p.After}
 	if len(p.Status) > 0 {
 		marks, states := placeholders(p.Status)
-		where, args = where+` AND v.state IN (`+marks+`)`, append(args, states...)
+		where, args = where+` AND `+documentState+` IN (`+marks+`)`, append(args, states...)
+	} else {
+		where += ` AND d.deleted_at IS NULL`
 	}
 	page, err := collect(ctx, c.read, scanDocument,
 		`SELECT `+documentColumns+documentTables+where+` ORDER BY d.id LIMIT ?`, append(args, p.Limit)...)

@@ -12,7 +12,8 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-const jobColumns = `j.id, j.kind, j.collection_id, j.document_id, j.version, j.state, j.stage, j.done, j.total, j.reused, j.attempts,
+const jobColumns = `j.id, j.kind, j.collection_id, COALESCE((SELECT n.name FROM collections n WHERE n.id = j.collection_id), ''),
+	j.document_id, j.external_id, j.version, j.worker, j.state, j.stage, j.done, j.total, j.reused, j.attempts,
 	j.error_code, j.error_message, j.created_at, j.started_at, j.finished_at, j.next_run_at, j.params, j.result`
 
 func scanJob(r row) (rag.Job, error) {
@@ -20,7 +21,7 @@ func scanJob(r row) (rag.Job, error) {
 	var code, message string
 	var created int64
 	var started, finished, next sql.NullInt64
-	if err := r.Scan(&j.ID, &j.Kind, &j.Collection, &j.Document, &j.Version, &j.State, &j.Stage, &j.Done, &j.Total, &j.Reused, &j.Attempts,
+	if err := r.Scan(&j.ID, &j.Kind, &j.Collection, &j.Name, &j.Document, &j.ExternalID, &j.Version, &j.Worker, &j.State, &j.Stage, &j.Done, &j.Total, &j.Reused, &j.Attempts,
 		&code, &message, &created, &started, &finished, &next, &j.Params, &j.Result); err != nil {
 		return rag.Job{}, err
 	}
@@ -49,6 +50,7 @@ func noJob(id rag.JobID) error {
 type JobFilter struct {
 	Collection rag.CollectionID
 	Document   rag.DocumentID
+	ExternalID string // the client's id of documents, deleted ones among them
 	Kind       rag.JobKind
 	States     []rag.JobState // any of these
 	From, To   time.Time      // made in this time, From included
@@ -67,6 +69,9 @@ func (c *Catalog) Jobs(ctx context.Context, tenant string, f JobFilter) ([]rag.J
 	}
 	if f.Document != 0 {
 		add(`j.document_id = ?`, f.Document)
+	}
+	if f.ExternalID != "" {
+		add(`j.external_id = ?`, f.ExternalID)
 	}
 	if f.Kind != "" {
 		add(`j.kind = ?`, f.Kind)
@@ -99,9 +104,10 @@ func (c *Catalog) QueueDepth(ctx context.Context) (map[rag.JobState]int, error) 
 // addJob inserts a queued job and the River job that wakes it.
 func (c *Catalog) addJob(ctx context.Context, tx *transaction, tenant string, j rag.Job) (rag.Job, error) {
 	j.State, j.Stage, j.CreatedAt = rag.JobQueued, rag.StageQueued, fromMicros(micros(c.now()))
-	if err := tx.QueryRowContext(ctx, `INSERT INTO jobs (tenant, kind, collection_id, document_id, version, state, stage, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-		tenant, j.Kind, j.Collection, j.Document, j.Version, j.State, j.Stage, micros(j.CreatedAt)).Scan(&j.ID); err != nil {
+	if err := tx.QueryRowContext(ctx, `INSERT INTO jobs (tenant, kind, collection_id, document_id, external_id, version, state, stage, created_at)
+		VALUES (?, ?, ?, ?, COALESCE((SELECT d.external_id FROM documents d WHERE d.id = ?), ''), ?, ?, ?, ?)
+		RETURNING id, external_id, (SELECT n.name FROM collections n WHERE n.id = jobs.collection_id)`,
+		tenant, j.Kind, j.Collection, j.Document, j.Document, j.Version, j.State, j.Stage, micros(j.CreatedAt)).Scan(&j.ID, &j.ExternalID, &j.Name); err != nil {
 		return rag.Job{}, fmt.Errorf("insert job: %w", err)
 	}
 	return j, c.wake(ctx, tx, j.ID, time.Time{})
@@ -117,12 +123,4 @@ func (c *Catalog) wake(ctx context.Context, tx *transaction, id rag.JobID, at ti
 		return fmt.Errorf("enqueue job %d: %w", id, err)
 	}
 	return nil
-}
-
-// cancelJobs cancels the jobs that are not done and meet the condition, and gives their ids. A running one keeps its
-// lease until its handler has stopped; its fence is void at once because only a running job's holds.
-func cancelJobs(ctx context.Context, tx *transaction, now int64, reason, condition string, arg any) ([]rag.JobID, error) {
-	return collect(ctx, tx, scanOne[rag.JobID], `UPDATE jobs SET state = ?, finished_at = ?, next_run_at = NULL,
-		error_code = 'canceled', error_message = ? WHERE finished_at IS NULL AND `+condition+` RETURNING id`,
-		rag.JobCanceled, now, reason, arg)
 }

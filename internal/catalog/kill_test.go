@@ -292,7 +292,7 @@ func (w worker) handle(ctx context.Context, claim rag.Claim, job rag.Job) error 
 			return err
 		}
 		if len(pending) == 0 {
-			if err := w.c.Publish(ctx, claim); err != nil {
+			if err := publish(ctx, w.c, claim); err != nil {
 				return err
 			}
 			break

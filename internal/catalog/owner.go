@@ -16,6 +16,15 @@ func newOwner() string {
 	return fmt.Sprintf("%s/%d/%s/%s", home, pid, processStart(pid), rand.Text()[:8])
 }
 
+// workerName is what people are told of a worker: its host and process.
+func workerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+}
+
 // isDead reports whether the owner is a process that lived here and is no more. An owner from elsewhere, be it another
 // container of the same host, is never called dead: its lease must run out.
 func isDead(owner string) bool {

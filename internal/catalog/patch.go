@@ -36,7 +36,7 @@ func (c *Catalog) PatchDocument(ctx context.Context, collection rag.CollectionID
 	if err != nil {
 		return ingest.Accepted{}, err
 	}
-	c.ends.tell(ended...)
+	c.canceled(ended)
 	return accepted, nil
 }
 

@@ -97,7 +97,7 @@ func testManyClaim(t *testing.T, cfg catalog.Config) {
 				if err := c.ReplaceChunks(ctx, claim, ingest.Cut{}); err != nil {
 					return err
 				}
-				return c.Publish(ctx, claim)
+				return publish(ctx, c, claim)
 			}, 4)
 			if err != nil {
 				t.Errorf("run: %v", err)
@@ -208,7 +208,7 @@ func testReplaceWhileClaiming(t *testing.T, cfg catalog.Config) {
 				for _, chunk := range pending {
 					err = errors.Join(err, c.MarkIndexed(ctx, claim, []rag.ChunkID{chunk.ID}, 0))
 				}
-				return errors.Join(err, c.Publish(ctx, claim))
+				return errors.Join(err, publish(ctx, c, claim))
 			}, 4)
 			if err != nil {
 				t.Errorf("run: %v", err)
@@ -257,7 +257,7 @@ func testServerKilled(t *testing.T, server *postgrestest.Server, cfg catalog.Con
 			if err := c.ReplaceChunks(ctx, claim, ingest.Cut{}); err != nil {
 				return err
 			}
-			return c.Publish(ctx, claim)
+			return publish(ctx, c, claim)
 		}, 4)
 	}()
 	var acknowledged []string

@@ -36,7 +36,7 @@ func (c *Catalog) Publish(ctx context.Context, claim rag.Claim) error {
 		if warnings != "[]" {
 			status = rag.StatusReadyWithWarnings
 		}
-		return setVersionState(ctx, tx, j, status, nil)
+		return moveVersion(ctx, tx, j, status)
 	})
 }
 

@@ -51,7 +51,7 @@ func (c *Catalog) PutDocuments(ctx context.Context, collection rag.CollectionID,
 	if err != nil {
 		return nil, err
 	}
-	c.ends.tell(ended...)
+	c.canceled(ended)
 	return accepted, nil
 }
 
@@ -201,12 +201,5 @@ func (p *putter) supersede(ctx context.Context, id rag.DocumentID) error {
 		return fmt.Errorf("supersede jobs of document %d: %w", id, err)
 	}
 	p.ended = append(p.ended, ended...)
-	if _, err := p.tx.ExecContext(ctx, `UPDATE versions SET state = ?
-		WHERE document_id = ? AND state IN ('queued', 'parsing', 'embedding', 'indexing')`, stateSuperseded, id); err != nil {
-		return fmt.Errorf("supersede versions of document %d: %w", id, err)
-	}
-	return nil
+	return supersedeVersions(ctx, p.tx, id)
 }
-
-// stateSuperseded marks a version that a newer one overtook before it was live. It is never a document's state.
-const stateSuperseded = "superseded"

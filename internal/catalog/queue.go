@@ -16,7 +16,7 @@ import (
 type QueueConfig struct {
 	Lease       time.Duration // how long a claim holds without a sign of life. Defaults to 15 s.
 	Renew       time.Duration // how often leases are renewed. Defaults to 5 s, a third of Lease.
-	Watch       time.Duration // how often lost and canceled claims are looked for. Defaults to 1 s.
+	Watch       time.Duration // how often lost and canceled claims are looked for. Defaults to 500 ms.
 	Reap        time.Duration // how often abandoned jobs are looked for. Defaults to 5 s.
 	Poll        time.Duration // how often new jobs are looked for. Defaults to 100 ms.
 	Overdue     time.Duration // how late a wake-up may be before it counts as lost. Defaults to 10 s.
@@ -33,7 +33,7 @@ func (q QueueConfig) withDefaults() QueueConfig {
 	return QueueConfig{
 		Lease:       cmp.Or(q.Lease, 15*time.Second),
 		Renew:       cmp.Or(q.Renew, 5*time.Second),
-		Watch:       cmp.Or(q.Watch, time.Second),
+		Watch:       cmp.Or(q.Watch, 500*time.Millisecond),
 		Reap:        cmp.Or(q.Reap, 5*time.Second),
 		Poll:        cmp.Or(q.Poll, 100*time.Millisecond),
 		Overdue:     cmp.Or(q.Overdue, 10*time.Second),

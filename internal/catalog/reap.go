@@ -89,15 +89,20 @@ func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 			return err
 		}
 		if a.state == rag.JobRunning {
-			if err := c.note(ctx, tx, id, rag.AttemptCrashed, &rag.Failure{Code: "crashed", Message: "the worker died, or lost its catalog for longer than its lease"}); err != nil {
+			j, err := claimedJob(ctx, tx, rag.Claim{Job: id, Fence: a.fence})
+			if err != nil {
+				return err
+			}
+			if err := c.note(ctx, tx, id, rag.AttemptCrashed, &rag.Failure{
+				Code: codeCrashed, Message: "the worker died, or lost its catalog for longer than its lease",
+			}); err != nil {
 				return err
 			}
 			if a.crashes+1 >= c.queue.MaxCrashes {
 				failed = true
-				return c.giveUp(ctx, tx, a)
+				return c.giveUp(ctx, tx, j, a.crashes+1)
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = ?, crashes = crashes + 1, lease_owner = '', lease_until = NULL
-				WHERE id = ?`, rag.JobQueued, id); err != nil {
+			if err := moveJob(ctx, tx, j, rag.JobQueued, nil, `crashes = crashes + 1, lease_owner = '', lease_until = NULL`); err != nil {
 				return err
 			}
 		}
@@ -118,21 +123,20 @@ func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 }
 
 // giveUp fails a job that takes its process down whenever it runs.
-func (c *Catalog) giveUp(ctx context.Context, tx *transaction, a abandoned) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET lease_owner = '', lease_until = NULL WHERE id = ?`, a.id); err != nil {
+func (c *Catalog) giveUp(ctx context.Context, tx *transaction, j rag.Job, crashes int) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET crashes = ?, lease_owner = '', lease_until = NULL WHERE id = ?`, crashes, j.ID); err != nil {
 		return err
 	}
-	j, err := claimedJob(ctx, tx, rag.Claim{Job: a.id, Fence: a.fence})
-	if err != nil {
-		return err
-	}
-	c.log.ErrorContext(ctx, "job given up after crashes", "job_id", a.id, "crashes", a.crashes+1)
-	return settling{c: c, tx: tx, job: j}.fail(ctx, &rag.Problem{
-		Kind: rag.ErrInvalid, Code: "crashed",
+	c.log.ErrorContext(ctx, "job given up after crashes", "job_id", j.ID, "crashes", crashes)
+	return settling{c: c, tx: tx, job: j}.end(ctx, &rag.Failure{
+		Code: codeCrashed,
 		Message: fmt.Sprintf("the worker died %d times in a row while it worked on this; the document may be what kills it, "+
-			"or memory is short", a.crashes+1),
+			"or memory is short", crashes),
 	})
 }
+
+// codeCrashed is the code of attempts that a worker did not survive, and of a job that had too many of them.
+const codeCrashed = "crashed"
 
 // expireDead ends the leases of processes of this host that are no more.
 func (c *Catalog) expireDead(ctx context.Context) error {

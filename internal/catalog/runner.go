@@ -110,7 +110,7 @@ func (r *runner) settle(ctx context.Context, claim rag.Claim, o outcome) (time.D
 func (r *runner) startLoops(ctx context.Context) func() {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var loops sync.WaitGroup
-	loop := func(every time.Duration, do func(context.Context)) {
+	loop := func(every time.Duration, now <-chan struct{}, do func(context.Context)) {
 		loops.Go(func() {
 			ticker := time.NewTicker(every)
 			defer ticker.Stop()
@@ -118,21 +118,22 @@ func (r *runner) startLoops(ctx context.Context) func() {
 				select {
 				case <-ctx.Done():
 					return
+				case <-now:
 				case <-ticker.C:
-					do(ctx)
 				}
+				do(ctx)
 			}
 		})
 	}
 	renewed := r.c.now()
-	loop(r.c.queue.Renew, func(ctx context.Context) {
+	loop(r.c.queue.Renew, nil, func(ctx context.Context) {
 		if err := r.c.setClock(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "clock not read", "error", err)
 		}
 		renewed = r.renew(ctx, renewed)
 	})
-	loop(r.c.queue.Watch, r.watch)
-	loop(r.c.queue.Reap, func(ctx context.Context) {
+	loop(r.c.queue.Watch, r.c.revoked, r.watch)
+	loop(r.c.queue.Reap, nil, func(ctx context.Context) {
 		if err := r.c.reap(ctx); err != nil && ctx.Err() == nil {
 			r.log.ErrorContext(ctx, "abandoned jobs not looked for", "error", err)
 		}

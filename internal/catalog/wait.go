@@ -37,6 +37,16 @@ func (c *Catalog) WaitJob(ctx context.Context, tenant string, id rag.JobID) (rag
 	}
 }
 
+// canceled tells this process of jobs that were canceled: who waits for them, and the handlers that work on them.
+// Handlers of other processes find out by themselves, within QueueConfig.Watch.
+func (c *Catalog) canceled(ids []rag.JobID) {
+	c.ends.tell(ids...)
+	select {
+	case c.revoked <- struct{}{}:
+	default: // told already
+	}
+}
+
 // ends tells waiters in this process that a job is final.
 type ends struct {
 	mu      sync.Mutex

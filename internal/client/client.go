@@ -89,20 +89,13 @@ func again(ctx context.Context, request func() error) error {
 
 // send sends one request.
 func (c *Client) send(ctx context.Context, method, path, mediaType string, body io.Reader, into any) error {
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
-	}
-	request.Header.Set("Content-Type", mediaType)
-	if c.key != "" {
-		request.Header.Set("Authorization", "Bearer "+c.key)
-	}
-	response, err := c.http.Do(request)
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("no redkite answers at %s; start one with 'redkite serve', or name another with --server", c.base)
-	}
+	request, err := c.request(ctx, method, path, mediaType, body)
 	if err != nil {
 		return err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return c.reached(err)
 	}
 	defer response.Body.Close()
 	raw, err := io.ReadAll(response.Body)
@@ -119,6 +112,29 @@ func (c *Client) send(ctx context.Context, method, path, mediaType string, body 
 		return fmt.Errorf("read answer of %s: %w", path, err)
 	}
 	return nil
+}
+
+// request makes a request with the key. mediaType is the body's.
+func (c *Client) request(ctx context.Context, method, path, mediaType string, body io.Reader) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	if mediaType != "" {
+		request.Header.Set("Content-Type", mediaType)
+	}
+	if c.key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	return request, nil
+}
+
+// reached says what to do where no server answers.
+func (c *Client) reached(err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("no redkite answers at %s; start one with 'redkite serve', or name another with --server: %w", c.base, err)
+	}
+	return err
 }
 
 // refusal reads an answer that is an error; one that is no problem+json comes from something before the server.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -44,6 +45,10 @@ func TestRequestsAndAnswers(t *testing.T) {
 			fmt.Fprint(w, `{"version":"v"}`)
 			return
 		}
+		if r.URL.Path == "/api/v1/jobs" {
+			fmt.Fprint(w, `{"jobs":[]}`)
+			return
+		}
 		fmt.Fprint(w, `{"name":"n","document_id":"d","id":7,"next":"k","text":"t","ranked_by":"blend"}`)
 	})
 	ctx := t.Context()
@@ -58,6 +63,12 @@ func TestRequestsAndAnswers(t *testing.T) {
 		{"documents", func() (string, error) { x, err := c.Documents(ctx, "c", rag.StatusFailed, "k1"); return x.Next, err }, "GET /api/v1/collections/c/documents?after=k1&status=failed ", "k"},
 		{"deletion", func() (string, error) { x, err := c.DeleteDocument(ctx, "c", "d"); return fmt.Sprint(x.ID), err }, "DELETE /api/v1/collections/c/documents/d ", "7"},
 		{"job", func() (string, error) { x, err := c.Job(ctx, 7, 0); return fmt.Sprint(x.ID), err }, "GET /api/v1/jobs/7 ", "7"},
+		{"jobs", func() (string, error) {
+			x, err := c.Jobs(ctx, JobSelection{State: rag.JobFailed, Collection: "a b", To: time.Unix(0, 0).UTC(), Limit: 2})
+			return fmt.Sprint(len(x.Jobs)), err
+		}, "GET /api/v1/jobs?collection=a+b&created_before=1970-01-01T00%3A00%3A00Z&limit=2&state=failed ", "0"},
+		{"cancel", func() (string, error) { x, err := c.CancelJob(ctx, 7); return fmt.Sprint(x.ID), err }, "POST /api/v1/jobs/7:cancel ", "7"},
+		{"retry", func() (string, error) { x, err := c.RetryJob(ctx, 7); return fmt.Sprint(x.ID), err }, "POST /api/v1/jobs/7:retry ", "7"},
 		{"search", func() (string, error) {
 			x, err := c.Search(ctx, "c", api.Search{Query: "q"})
 			return x.RankedBy, err
@@ -100,6 +111,29 @@ func TestRefusals(t *testing.T) {
 		if test.kind != nil && !errors.Is(err, test.kind) {
 			t.Errorf("%s: %v is not %v", test.name, err, test.kind)
 		}
+	}
+}
+
+// TestFollowJob follows a job over a stream that breaks off once.
+func TestFollowJob(t *testing.T) {
+	t.Parallel()
+	streams := 0
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if streams++; streams == 1 {
+			fmt.Fprint(w, "event: progress\ndata: {\"state\":\"running\",\"done\":1}\n\n: still there\n\nevent: progress\ndata: {\"sta")
+			return
+		}
+		fmt.Fprint(w, "event: progress\ndata: {\"state\":\"running\",\"done\":2,\"chunks_a_second\":3}\n\n")
+		fmt.Fprint(w, "event: end\nid: x\ndata: {\"state\":\"failed\",\"done\":3}\n\n")
+	})
+	var done []int
+	job, err := c.FollowJob(t.Context(), 7, func(p api.JobProgress) { done = append(done, p.Done) })
+	if diff := cmp.Diff([]int{1, 2, 3}, done); err != nil || diff != "" || job.State != rag.JobFailed || streams != 2 {
+		t.Errorf("%d streams, %+v, %v (-want +got):\n%s", streams, job, err, diff)
+	}
+	c = serve(t, func(w http.ResponseWriter, _ *http.Request) { problem(w, 404, "there is no job", 0) })
+	if _, err := c.FollowJob(t.Context(), 7, func(api.JobProgress) {}); !errors.Is(err, rag.ErrNotFound) {
+		t.Errorf("of no job: %v", err)
 	}
 }
 

@@ -1,10 +1,17 @@
 package client
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/rag"
@@ -15,7 +22,8 @@ type JobSelection struct {
 	State      rag.JobState
 	Kind       rag.JobKind
 	Collection string
-	Document   string // by its id; the collection has to be named too
+	Document   string    // by its id; the collection has to be named too
+	From, To   time.Time // made in this time; a zero one asks nothing
 	Before     rag.JobID
 	Limit      int
 }
@@ -32,6 +40,11 @@ func (c *Client) Jobs(ctx context.Context, s JobSelection) (api.Jobs, error) {
 	set("kind", string(s.Kind))
 	set("collection", s.Collection)
 	set("document", s.Document)
+	for name, at := range map[string]time.Time{"created_from": s.From, "created_before": s.To} {
+		if !at.IsZero() {
+			query.Set(name, at.Format(time.RFC3339Nano))
+		}
+	}
 	set("before", strconv.FormatInt(int64(s.Before), 10))
 	set("limit", strconv.Itoa(s.Limit))
 	var out api.Jobs
@@ -74,4 +87,85 @@ func (c *Client) controlJob(ctx context.Context, id rag.JobID, verb string) (api
 	var out api.Job
 	err := c.call(ctx, http.MethodPost, "/api/v1/jobs/"+strconv.FormatInt(int64(id), 10)+":"+verb, nil, &out)
 	return out, err
+}
+
+// maxEvent bounds an event's data, in bytes.
+const maxEvent = 1 << 20
+
+// FollowJob calls see with what a job goes through until it is over, and returns the job as it was then. Where a stream
+// breaks off, because the server starts anew, say, it is opened again.
+func (c *Client) FollowJob(ctx context.Context, id rag.JobID, see func(api.JobProgress)) (api.JobProgress, error) {
+	path := "/api/v1/jobs/" + strconv.FormatInt(int64(id), 10) + "/events"
+	var last api.JobProgress
+	seen, over := false, false
+	for failures := 1; ; failures++ {
+		err := again(ctx, func() error {
+			return c.stream(ctx, path, func(name string, data []byte) error {
+				last = api.JobProgress{}
+				if err := json.Unmarshal(data, &last); err != nil {
+					return fmt.Errorf("read event of job %d: %w", id, err)
+				}
+				seen, over, failures = true, name == "end", 0
+				see(last)
+				return nil
+			})
+		})
+		var refused *Error
+		switch {
+		case over:
+			return last, nil
+		case ctx.Err() != nil:
+			return last, ctx.Err()
+		case err != nil && (!seen || errors.As(err, &refused)):
+			return last, err
+		case failures == attempts:
+			return last, fmt.Errorf("the events of job %d break off again and again: %w", id, errors.Join(err, io.ErrUnexpectedEOF))
+		}
+		select {
+		case <-time.After(followPause):
+		case <-ctx.Done():
+			return last, ctx.Err()
+		}
+	}
+}
+
+// followPause is the time before a stream that broke off is opened again.
+const followPause = time.Second
+
+// stream reads server-sent events until they end.
+func (c *Client) stream(ctx context.Context, path string, see func(name string, data []byte) error) error {
+	request, err := c.request(ctx, http.MethodGet, path, "", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "text/event-stream")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return c.reached(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		raw, err := io.ReadAll(io.LimitReader(response.Body, maxEvent))
+		if err != nil {
+			return fmt.Errorf("read answer of %s: %w", path, err)
+		}
+		return refusal(http.MethodGet+" "+c.base+path, response, raw)
+	}
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, maxEvent)
+	name, data := "", []byte(nil)
+	for lines.Scan() {
+		line := lines.Text()
+		if value, ok := strings.CutPrefix(line, "event: "); ok {
+			name = value
+		} else if value, ok := strings.CutPrefix(line, "data: "); ok {
+			data = append(data, value...)
+		} else if line == "" && data != nil {
+			if err := see(name, data); err != nil {
+				return err
+			}
+			name, data = "", nil
+		}
+	}
+	return lines.Err()
 }

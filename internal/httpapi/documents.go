@@ -15,10 +15,11 @@ import (
 func (s *Server) documentRoutes(service huma.API) {
 	register(s, service, huma.Operation{
 		OperationID: "list-documents", Method: http.MethodGet, Path: "/collections/{collection}/documents", Summary: "List documents",
-		Tags: []string{"documents"}, Errors: []int{http.StatusNotFound},
+		Description: "Deleted documents are gone at once. With status=deleting those are listed whose remains a job is still removing.",
+		Tags:        []string{"documents"}, Errors: []int{http.StatusNotFound}, RejectUnknownQueryParameters: true,
 	}, func(ctx context.Context, in *struct {
 		CollectionPath
-		Status string `query:"status" enum:"queued,parsing,embedding,indexing,ready,ready_with_warnings,failed,canceled" doc:"Only documents in this state."`
+		Status string `query:"status" enum:"queued,parsing,embedding,indexing,ready,ready_with_warnings,failed,canceled,deleting" doc:"Only documents in this state."`
 		After  string `query:"after" doc:"The 'next' of the page before."`
 		Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
 	}) (*struct{ Body api.Documents }, error) {
@@ -66,6 +67,19 @@ func (s *Server) documentRoutes(service huma.API) {
 		Description: "A version of its own, of the same text: until it is searchable, whole, search returns the old metadata. Vectors are kept, not made anew.",
 		Tags:        []string{"documents"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
 	}, s.patchDocument)
+
+	register(s, service, huma.Operation{
+		OperationID: "retry-document", Method: http.MethodPost, Path: "/collections/{collection}/documents/{document}/retry", Summary: "Run the ingest of a failed or canceled document again",
+		Description: "The job that was to make its newest version runs again, as 'Run a failed or canceled job again' says.",
+		Tags:        []string{"documents"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, func(ctx context.Context, in *DocumentPath) (*jobBody, error) {
+		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
+		if err != nil {
+			return nil, err
+		}
+		job, err := s.deps.Retries.RetryDocument(ctx, tenant(ctx), c.ID, in.Document)
+		return accepted(job), err
+	})
 
 	register(s, service, huma.Operation{
 		OperationID: "delete-document", Method: http.MethodDelete, Path: "/collections/{collection}/documents/{document}", Summary: "Delete a document",

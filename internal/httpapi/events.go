@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,16 +16,20 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-const (
-	// eventPoll is how often a stream looks at its job, which any process may be working on.
-	eventPoll = 500 * time.Millisecond
-	// eventBeat is how long a stream is silent at most, so that proxies keep it open.
-	eventBeat = 15 * time.Second
-	// eventWrite is how long a client may take to accept an event.
-	eventWrite = 10 * time.Second
-	// maxStreams bounds the streams open at once.
-	maxStreams = 200
-)
+// pace are the times of event streams.
+type pace struct {
+	poll    time.Duration // how often a stream looks at its job, which any process may be working on
+	beat    time.Duration // how long a stream is silent at most, so that proxies keep it open
+	write   time.Duration // how long a client may take to accept an event
+	longest time.Duration // how long a stream lasts; whoever connects again shows the key again
+}
+
+func defaultPace() pace {
+	return pace{poll: 500 * time.Millisecond, beat: 15 * time.Second, write: 10 * time.Second, longest: time.Hour}
+}
+
+// maxStreams bounds the streams open at once.
+const maxStreams = 200
 
 // eventRoutes adds the stream of a job's progress and describes it.
 func (s *Server) eventRoutes(service huma.API, group *gin.RouterGroup) {
@@ -34,10 +39,14 @@ func (s *Server) eventRoutes(service huma.API, group *gin.RouterGroup) {
 	problem := schemas.Schema(reflect.TypeFor[api.Problem](), true, "")
 	service.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "job-events", Method: http.MethodGet, Path: apiBase + "/jobs/{job}/events", Summary: "Follow a job", Tags: []string{"jobs"},
-		Description: "Server-sent events: 'progress' whenever the job has changed, and 'end' with its last state, after which the stream ends. Each carries the whole state, so a client that connects again misses nothing.",
-		Parameters:  []*huma.Param{{Name: "job", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64"}}},
+		Description: "Server-sent events: 'progress' whenever the job has changed, and 'end' with its last state, after which the stream ends. Each carries the whole state, so a client that connects again misses nothing. A comment comes where nothing else does for 15 s.",
+		Parameters: []*huma.Param{
+			{Name: "job", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64"}},
+			{Name: "Last-Event-ID", In: "header", Description: "The id of 'end', where a client has had that: it is told by 204 not to connect again.", Schema: &huma.Schema{Type: huma.TypeString}},
+		},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "The events; the schema is that of their data.", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: progress}}},
+			"204":     {Description: "The client has had the job's end."},
 			"default": {Description: "Refused.", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: problem}}},
 		},
 	})
@@ -63,9 +72,20 @@ func (s *Server) jobEvents(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	stream := &stream{c: c, control: http.NewResponseController(c.Writer), since: time.Now(), first: job}
+	if job.State.Final() && c.GetHeader("Last-Event-ID") == endID(job) {
+		c.Status(http.StatusNoContent)
+		return
+	}
+	stream := &stream{c: c, control: http.NewResponseController(c.Writer), pace: s.pace, since: time.Now(), first: job}
 	stream.open()
-	ticker := time.NewTicker(eventPoll)
+	s.follow(ctx, stream, job)
+}
+
+// follow sends what a job goes through.
+func (s *Server) follow(ctx context.Context, stream *stream, job rag.Job) {
+	ctx, cancel := context.WithTimeout(ctx, s.pace.longest)
+	defer cancel()
+	ticker := time.NewTicker(s.pace.poll)
 	defer ticker.Stop()
 	for stream.send(job) == nil && !job.State.Final() {
 		select {
@@ -75,16 +95,21 @@ func (s *Server) jobEvents(c *gin.Context) {
 			return
 		case <-ticker.C:
 		}
+		var err error
 		if job, err = s.deps.Jobs.Job(ctx, tenant(ctx), job.ID); err != nil {
 			return // the client asks again, and is told why
 		}
 	}
 }
 
+// endID names the end of a job; after a retry there is another.
+func endID(job rag.Job) string { return fmt.Sprintf("%s-%d-%d", job.State, job.ID, job.Attempts) }
+
 // stream is one client that follows a job.
 type stream struct {
 	c       *gin.Context
 	control *http.ResponseController
+	pace    pace
 	since   time.Time // when chunks were counted from
 	first   rag.Job   // as it was then
 	last    []byte    // the job as it was sent last
@@ -94,7 +119,7 @@ type stream struct {
 func (s *stream) open() {
 	h := s.c.Writer.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	s.c.Status(http.StatusOK)
 }
@@ -112,19 +137,18 @@ func (s *stream) send(job rag.Job) error {
 	if err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
-	name := "progress"
+	text := fmt.Sprintf("event: progress\ndata: %s\n\n", data)
 	if job.State.Final() {
-		name = "end"
+		text = fmt.Sprintf("event: end\nid: %s\ndata: %s\n\n", endID(job), data)
 	}
-	text := fmt.Sprintf("event: %s\ndata: %s\n\n", name, data)
 	if string(state) == string(s.last) {
-		if time.Since(s.sent) < eventBeat {
+		if time.Since(s.sent) < s.pace.beat {
 			return nil
 		}
 		text = ": still there\n\n"
 	}
 	s.last, s.sent = state, time.Now()
-	if err := s.control.SetWriteDeadline(s.sent.Add(eventWrite)); err != nil {
+	if err := s.control.SetWriteDeadline(s.sent.Add(s.pace.write)); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
 	if _, err := s.c.Writer.WriteString(text); err != nil {
@@ -137,7 +161,7 @@ func (s *stream) send(job rag.Job) error {
 func (s *stream) progress(job rag.Job) api.JobProgress {
 	p := api.JobProgress{Job: jobOf(job)}
 	chunks, took := job.Done-s.first.Done, time.Since(s.since)
-	if job.State != rag.JobRunning || chunks <= 0 || took < eventPoll {
+	if job.State != rag.JobRunning || chunks <= 0 || took < s.pace.poll {
 		return p
 	}
 	p.ChunksASecond = float64(chunks) / took.Seconds()

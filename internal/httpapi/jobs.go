@@ -30,6 +30,7 @@ func location(id rag.JobID) string { return fmt.Sprintf("%s/jobs/%d", apiBase, i
 func (s *Server) jobRoutes(service huma.API) {
 	register(s, service, huma.Operation{
 		OperationID: "list-jobs", Method: http.MethodGet, Path: "/jobs", Summary: "List jobs, newest first", Tags: []string{"jobs"},
+		RejectUnknownQueryParameters: true, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
 		JobSelection
 		Before rag.JobID `query:"before" doc:"The 'next' of the page before."`
@@ -75,7 +76,7 @@ func (s *Server) jobRoutes(service huma.API) {
 			}
 			job = jobs[job.ID]
 		}
-		attempts, err := s.deps.JobControl.Attempts(ctx, tenant(ctx), job.ID)
+		attempts, outcomes, err := s.deps.JobControl.Attempts(ctx, tenant(ctx), job.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -83,6 +84,7 @@ func (s *Server) jobRoutes(service huma.API) {
 		for _, a := range attempts {
 			out.Body.BadAttempts = append(out.Body.BadAttempts, api.Attempt(a))
 		}
+		out.Body.BadOutcomes = outcomes
 		return &out, nil
 	})
 
@@ -97,7 +99,7 @@ func (s *Server) jobRoutes(service huma.API) {
 			return accepted(job), err
 		})
 	}
-	control("cancel", "Cancel a job", "Ends an ingest job that is not over. What was live before stays live; the document is 'canceled'. A job that is canceled already is answered as it is.", func(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {
+	control("cancel", "Cancel a job", "Ends a job that is not over; its work stops within 2 s. An ingest job's document is 'canceled', and what was live before stays live. A job that is canceled already is answered as it is. A rebuild, and a job that removes what is deleted, can't be canceled.", func(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {
 		return s.deps.JobControl.CancelJob(ctx, tenant, id)
 	})
 	control("retry", "Run a failed or canceled job again", "Under the same id, from where it stopped. A job whose document has been replaced or deleted since can't be retried.", func(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {
@@ -110,7 +112,7 @@ type JobSelection struct {
 	State      string    `query:"state" enum:"queued,running,retrying,succeeded,failed,canceled" doc:"Only jobs in this state."`
 	Kind       string    `query:"kind" enum:"ingest,delete_document,delete_documents,delete_collection,reconcile,rebuild" doc:"Only jobs of this kind."`
 	Collection string    `query:"collection" doc:"Only jobs on this collection."`
-	Document   string    `query:"document" doc:"Only jobs on this document, by your id; its collection has to be named too."`
+	Document   string    `query:"document" doc:"Only jobs on this document, by your id, also when it is deleted; its collection has to be named too."`
 	From       time.Time `query:"created_from" doc:"Only jobs made at this time or later (RFC 3339)."`
 	To         time.Time `query:"created_before" doc:"Only jobs made before this time."`
 }
@@ -128,14 +130,7 @@ func (s *Server) jobQuery(ctx context.Context, in JobSelection) (JobQuery, error
 	if err != nil {
 		return q, err
 	}
-	q.Collection = c.ID
-	if in.Document != "" {
-		d, err := s.deps.Documents.Document(ctx, c.ID, in.Document)
-		if err != nil {
-			return q, err
-		}
-		q.Document = d.ID
-	}
+	q.Collection, q.Document = c.ID, in.Document
 	return q, nil
 }
 
@@ -152,7 +147,7 @@ func jobOf(j rag.Job) api.Job {
 	return api.Job{
 		Found:    resultOf[rag.Reconciliation](j, rag.JobReconcile, rag.JobRebuild),
 		Deletion: resultOf[rag.Deletion](j, rag.JobDeleteDocuments),
-		ID:       j.ID, Kind: j.Kind, State: j.State, Stage: j.Stage, Done: j.Done, Total: j.Total, Reused: j.Reused, Attempts: j.Attempts, Error: j.Error,
+		ID:       j.ID, Kind: j.Kind, Collection: j.Name, DocumentID: j.ExternalID, Version: j.Version, Worker: j.Worker, State: j.State, Stage: j.Stage, Done: j.Done, Total: j.Total, Reused: j.Reused, Attempts: j.Attempts, Error: j.Error,
 		CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt, NextRunAt: j.NextRunAt,
 	}
 }

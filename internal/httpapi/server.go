@@ -50,6 +50,11 @@ type Documents interface {
 	DeleteDocument(ctx context.Context, c rag.CollectionID, externalID string) (rag.Job, error)
 }
 
+// Retries run the job of a document's newest version again.
+type Retries interface {
+	RetryDocument(ctx context.Context, tenant string, c rag.CollectionID, externalID string) (rag.Job, error)
+}
+
 // Patches change a document's metadata.
 type Patches interface {
 	// Patch makes a version with what change makes of the metadata; change may be called more than once.
@@ -61,7 +66,7 @@ type JobQuery struct {
 	Kind       rag.JobKind
 	State      rag.JobState
 	Collection rag.CollectionID
-	Document   rag.DocumentID
+	Document   string    // the client's id
 	From, To   time.Time // made in this time
 	Before     rag.JobID // the last one of the page before
 	Limit      int
@@ -79,7 +84,8 @@ type Jobs interface {
 type JobControl interface {
 	CancelJob(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error)
 	RetryJob(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error)
-	Attempts(ctx context.Context, tenant string, id rag.JobID) ([]rag.Attempt, error)
+	// Attempts gives the newest bad ends, oldest first, and how often each outcome was.
+	Attempts(ctx context.Context, tenant string, id rag.JobID) ([]rag.Attempt, map[rag.AttemptOutcome]int, error)
 }
 
 // Upkeep queues jobs that look after a whole collection.
@@ -132,6 +138,7 @@ type Deps struct {
 	Intake      Intake
 	Documents   Documents
 	Patches     Patches
+	Retries     Retries
 	Jobs        Jobs
 	JobControl  JobControl
 	Upkeep      Upkeep
@@ -165,6 +172,7 @@ type Server struct {
 	metrics  *metrics
 	searches chan struct{} // a token for each search in work or waiting
 	streams  chan struct{} // a token for each job that is being followed
+	pace     pace          // of those streams
 	stopping chan struct{} // closed when the server stops
 	engine   *gin.Engine
 	schemas  huma.Registry // of the OpenAPI document
@@ -176,7 +184,7 @@ func New(deps Deps, options Options) (*Server, error) {
 	s := &Server{
 		deps: deps, options: options, log: deps.Log.With("component", "http"),
 		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
-		streams: make(chan struct{}, maxStreams), stopping: make(chan struct{}),
+		streams: make(chan struct{}, maxStreams), pace: defaultPace(), stopping: make(chan struct{}),
 	}
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, deps.Lanes, s.log)

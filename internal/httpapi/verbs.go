@@ -30,9 +30,12 @@ func withVerbs(next http.Handler) http.Handler {
 			for _, verb := range verbs() {
 				if path, ok := strings.CutSuffix(r.URL.Path, ":"+verb); ok && !strings.HasSuffix(path, "/") {
 					r.URL.Path = path + "/" + verb
-					r.URL.RawPath = strings.TrimSuffix(r.URL.RawPath, ":"+verb)
-					if r.URL.RawPath != "" {
-						r.URL.RawPath += "/" + verb
+					if raw := strings.TrimSuffix(r.URL.RawPath, verb); raw != "" {
+						colon := 1
+						if strings.HasSuffix(strings.ToUpper(raw), "%3A") {
+							colon = 3
+						}
+						r.URL.RawPath = raw[:len(raw)-colon] + "/" + verb
 					}
 					break
 				}

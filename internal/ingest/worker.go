@@ -221,7 +221,7 @@ func (w *Worker) makeChunks(ctx context.Context, c rag.Claim, task Task, encoder
 
 	var cut Cut
 	if task.Document.MediaType == mediaChunks {
-		cut.Chunks, err = given(original, encoder.MaxTokens(), encoder)
+		cut.Chunks, err = given(original, encoder.MaxTokens(), until(ctx, encoder))
 	} else {
 		cut, err = w.cut(ctx, c, task, original, size, encoder)
 	}
@@ -251,7 +251,7 @@ func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.Re
 	if err := w.Ledger.SetStage(ctx, c, rag.StageChunk); err != nil {
 		return Cut{}, err
 	}
-	chunks, err := chunk.Split(parsed, task.Collection.Chunking, encoder)
+	chunks, err := chunk.Split(parsed, task.Collection.Chunking, until(ctx, encoder))
 	if err != nil {
 		return Cut{}, fmt.Errorf("chunk: %w", err)
 	}

@@ -86,8 +86,8 @@ func guard(ctx context.Context, format Format, mediaType string, original io.Rea
 	return format.Parse(ctx, original, size)
 }
 
-// grace is how long a parser may go on after its context has ended.
-const grace = 2 * time.Second
+// grace is how long a parser may go on after its context has ended: a job that is canceled stops within 2 s.
+const grace = time.Second
 
 // await runs a parser. One that is deep in a library which knows no context is left behind: it ends at some time, and
 // what it makes is dropped.

@@ -64,11 +64,12 @@ type Chunking struct {
 
 // Counts sums up a collection.
 type Counts struct {
-	Total   int // documents, deleted ones left out
-	Ready   int // documents whose newest version is live
-	Pending int // documents that wait or are being worked on
-	Failed  int
-	Chunks  int // live chunks
+	Total    int // documents, deleted ones left out
+	Ready    int // documents whose newest version is live
+	Pending  int // documents that wait or are being worked on
+	Failed   int
+	Canceled int
+	Chunks   int // live chunks
 }
 
 // Status is the state of a document's newest version.
@@ -199,7 +200,7 @@ const (
 	JobCanceled  JobState = "canceled"
 )
 
-// Final reports whether a job in this state will never run again.
+// Final reports whether a job in this state will not run again by itself: a failed or canceled one may be retried.
 func (s JobState) Final() bool { return s == JobSucceeded || s == JobFailed || s == JobCanceled }
 
 // Stage is what a running ingest job is busy with.
@@ -224,7 +225,9 @@ type Job struct {
 	ID         JobID
 	Kind       JobKind
 	Collection CollectionID
+	Name       string     // of the collection
 	Document   DocumentID // 0 for a job on a collection
+	ExternalID string     // the client's id of the document
 	Version    int        // the document version an ingest job makes
 	State      JobState
 	Stage      Stage
@@ -232,6 +235,7 @@ type Job struct {
 	Total      int // chunks in all; 0 until the document is chunked
 	Reused     int // of Done, chunks whose text was in the version before and kept its vector
 	Attempts   int
+	Worker     string   // host and process of the last attempt; empty before the first
 	Error      *Failure // of the last attempt that failed
 	CreatedAt  time.Time
 	StartedAt  *time.Time
@@ -263,11 +267,13 @@ func (r Reconciliation) Clean() bool { return r.Repaired >= r.Missing+r.Stale+r.
 
 // Attempt is how an attempt at a job ended, other than well.
 type Attempt struct {
-	Number  int // from 1; attempts that ended alike in a row share one
-	Outcome AttemptOutcome
-	Error   Failure
-	Times   int // how often in a row
-	EndedAt time.Time
+	Number    int // from 1; attempts that ended alike in a row share one
+	Outcome   AttemptOutcome
+	Error     Failure
+	Times     int        // how often in a row
+	Worker    string     // host and process of the last of them
+	StartedAt *time.Time // the first of them; nil where it was made before this was kept
+	EndedAt   time.Time  // the last of them
 }
 
 // AttemptOutcome says what became of an attempt.
@@ -275,9 +281,10 @@ type AttemptOutcome string
 
 // The outcomes of attempts that did not end well.
 const (
-	AttemptFailed  AttemptOutcome = "failed"
-	AttemptWaited  AttemptOutcome = "waited"  // a service was away
-	AttemptCrashed AttemptOutcome = "crashed" // the worker died, or was cut off
+	AttemptFailed   AttemptOutcome = "failed"
+	AttemptWaited   AttemptOutcome = "waited"   // a service was away
+	AttemptCrashed  AttemptOutcome = "crashed"  // the worker died, or was cut off
+	AttemptCanceled AttemptOutcome = "canceled" // on request, or by a newer upload or a deletion; ended when its handler had stopped
 )
 
 // Principal is who makes a request.

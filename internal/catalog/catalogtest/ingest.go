@@ -99,13 +99,16 @@ func cut(name string, n int) ingest.Cut {
 }
 
 func indexAll(ctx context.Context, c *catalog.Catalog, x *index, claim rag.Claim) error {
+	if err := c.SetStage(ctx, claim, rag.StageEmbed); err != nil {
+		return err
+	}
 	for {
-		if err := c.SetStage(ctx, claim, rag.StageEmbed); err != nil {
+		pending, err := c.PendingChunks(ctx, claim, 2)
+		if err != nil {
 			return err
 		}
-		pending, err := c.PendingChunks(ctx, claim, 2)
-		if err != nil || len(pending) == 0 {
-			return err
+		if len(pending) == 0 {
+			return c.SetStage(ctx, claim, rag.StagePublish)
 		}
 		live, err := c.LiveChunks(ctx, claim, 0, 1)
 		if err != nil {

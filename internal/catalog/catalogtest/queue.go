@@ -215,20 +215,43 @@ func testStop(t *testing.T, b bundle) {
 func testAbandoned(t *testing.T, b bundle) {
 	a := b.put(t, upload("one", "v1"))
 	x := newIndex()
-	abandon(t, b, b.open(), a.Job.ID)
-	b.work(t, b.Catalog, ingester(b.Catalog, x, 2))
+	dead := b.open()
+	abandonAt(t, b, dead, a.Job.ID, func(claim rag.Claim) {
+		if err := errors.Join(dead.SetStage(b.ctx, claim, rag.StageParse), dead.ReplaceChunks(b.ctx, claim, cut("blob/one/v1", 3)),
+			dead.SetStage(b.ctx, claim, rag.StageEmbed)); err != nil {
+			t.Error(err)
+		}
+		first, err := dead.PendingChunks(b.ctx, claim, 1)
+		if err := errors.Join(err, dead.MarkIndexed(b.ctx, claim, x.upsert(first...), 0)); err != nil {
+			t.Error(err)
+		}
+	})
+	b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
+		pending, err := b.PendingChunks(ctx, claim, 9)
+		if d := b.status(t, "one"); err != nil || job.Done != 1 || len(pending) != 2 || pending[0].Ordinal != 1 || d.Status != rag.StatusQueued {
+			t.Errorf("resumed: %v %+v %+v, the document %s", err, job, pending, d.Status)
+		}
+		return ingester(b.Catalog, x, 9)(ctx, claim, job)
+	})
 	b.wait(t, a.Job.ID, rag.JobSucceeded)
-	b.checkTexts(t, x, "blob/one/v1 #0", "blob/one/v1 #1")
+	b.checkTexts(t, x, "blob/one/v1 #0", "blob/one/v1 #1", "blob/one/v1 #2")
 }
 
 // abandon claims a job and closes the database under the claim, so that nobody renews or settles it.
 func abandon(t *testing.T, b bundle, c *catalog.Catalog, id rag.JobID) {
+	t.Helper()
+	abandonAt(t, b, c, id, func(rag.Claim) {})
+}
+
+// abandonAt does something under the claim before.
+func abandonAt(t *testing.T, b bundle, c *catalog.Catalog, id rag.JobID, do func(rag.Claim)) {
 	t.Helper()
 	g := newGate()
 	ctx, cancel := context.WithCancel(b.ctx)
 	done := make(chan error, 1)
 	go func() {
 		done <- c.Run(ctx, func(_ context.Context, claim rag.Claim, _ rag.Job) error {
+			do(claim)
 			g.pass(claim)
 			return nil
 		}, 1)
