@@ -227,7 +227,7 @@ func testReplaceWhileClaiming(t *testing.T, cfg catalog.Config) {
 		})
 	}
 	writers.Wait()
-	limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+	limited, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	awaitReady(limited, t, first, collection.ID, []string{"one"})
 	stop()
@@ -286,7 +286,7 @@ func testServerKilled(t *testing.T, server *postgrestest.Server, cfg catalog.Con
 		}
 		server.Restart(t)
 	}
-	limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+	limited, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // what was at work in an outage comes back at the end of the line
 	defer cancel()
 	awaitReady(limited, t, c, collection.ID, acknowledged)
 	t.Logf("%d documents acknowledged over %d outages", len(acknowledged), refused)
