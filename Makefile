@@ -81,7 +81,7 @@ test: deps deps-test ## Run every test
 
 .PHONY: bench
 bench: deps ## Measure the encoders on this machine (Go benchmarks)
-	go test -run '^$$' -bench . ./internal/onnx ./internal/catalog
+	go test -run '^$$' -bench . ./internal/bert ./internal/onnx ./internal/catalog
 
 # BI_FP32 and CROSS_FP32 are the bundled models' fp32 exports (their README.md says where from), DATA a set in BEIR's layout.
 PEERS = .deps/peers/bin/python models/peers/run.py --data "$(DATA)" --hugot bin/hugot-peer

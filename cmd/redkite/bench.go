@@ -20,12 +20,13 @@ type benchEncoderCommand struct {
 	Tokenizer       string `required:"" help:"tokenizer.json."`
 	Texts           string `required:"" help:"JSON lines with query and passage."`
 	MaxTokens       int    `default:"512" help:"Tokens a run, special tokens included."`
+	Dimension       int    `default:"384" help:"Numbers of a bi-encoder's embedding."`
 	config.Settings `embed:""`
 }
 
 // Run prints a line of JSON for each run.
 func (c benchEncoderCommand) Run(ctx context.Context, o output) error {
 	return app.BenchEncoder(ctx, c.Settings, app.EncoderBench{
-		Kind: c.Kind, Graph: c.Graph, Tokenizer: c.Tokenizer, Texts: c.Texts, MaxTokens: c.MaxTokens,
+		Kind: c.Kind, Graph: c.Graph, Tokenizer: c.Tokenizer, Texts: c.Texts, MaxTokens: c.MaxTokens, Dimension: c.Dimension,
 	}, os.Stdin, o.out)
 }

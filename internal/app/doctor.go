@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redkite/redkite/internal/bert"
 	"github.com/redkite/redkite/internal/config"
 	"github.com/redkite/redkite/internal/milvus"
 	"github.com/redkite/redkite/internal/model"
@@ -107,6 +108,8 @@ func checkProcessor() (string, error) {
 	switch {
 	case onnx.Saturates():
 		return "", errors.New(cores + ", without VNNI instructions")
+	case len(bert.Supported()) > 0:
+		return fmt.Sprintf("%s, redkite's kernels for %s", cores, bert.Supported()[len(bert.Supported())-1]), nil
 	case runtime.GOARCH == "amd64":
 		return cores + ", with VNNI", nil
 	}

@@ -28,7 +28,7 @@ type encoders struct {
 	store   *model.Store
 	lanes   *encode.Lanes
 	log     *slog.Logger
-	options onnx.Options
+	how     howToRun
 	cross   retrieve.Scorer
 	defBi   model.Spec
 	defCE   model.Spec
@@ -55,7 +55,7 @@ func (b *biEncoder) MaxTokens() int {
 func openEncoders(ctx context.Context, library string, store *model.Store, s config.Settings, log *slog.Logger) (*encoders, error) {
 	e := &encoders{
 		store: store, log: log.With("component", "encoders"), bi: map[string]*biEncoder{},
-		options: onnx.Options{Provider: s.ExecutionProvider},
+		how: howToRun{provider: s.ExecutionProvider, kernels: s.Kernels},
 	}
 	var err error
 	if e.defBi, err = pick(store, model.BiEncoder, s.BiEncoder); err != nil {
@@ -117,30 +117,21 @@ func pick(store *model.Store, kind model.Kind, name string) (model.Spec, error) 
 }
 
 // load verifies a model's files and opens them.
-func (e *encoders) load(ctx context.Context, spec model.Spec) (*onnx.Session, *tokenizer.Tokenizer, error) {
+func (e *encoders) load(ctx context.Context, spec model.Spec) (session, *tokenizer.Tokenizer, error) {
 	if err := e.store.Verify(ctx, spec.Name, nil); err != nil {
 		return nil, nil, err
 	}
-	session, tokens, err := openModel(e.runtime, e.store.Path(spec, model.RoleGraph), e.store.Path(spec, model.RoleTokenizer), e.options)
+	tokens, err := tokenizer.Open(e.store.Path(spec, model.RoleTokenizer))
 	if err != nil {
 		return nil, nil, err
+	}
+	session, kernels, err := openSession(ctx, e.runtime, e.store.Path(spec, model.RoleGraph), e.how, e.log)
+	if err != nil {
+		return nil, nil, errors.Join(err, tokens.Close())
 	}
 	e.closers = append(e.closers, tokens.Close, session.Close)
-	e.log.InfoContext(ctx, "model opened", "model", spec.Name, "kind", spec.Kind)
+	e.log.InfoContext(ctx, "model opened", "model", spec.Name, "kind", spec.Kind, "kernels", kernels)
 	return session, tokens, nil
-}
-
-// openModel opens a graph and its tokenizer: both or neither.
-func openModel(r *onnx.Runtime, graph, tokens string, o onnx.Options) (*onnx.Session, *tokenizer.Tokenizer, error) {
-	t, err := tokenizer.Open(tokens)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := r.Load(graph, o)
-	if err != nil {
-		return nil, nil, errors.Join(err, t.Close())
-	}
-	return s, t, nil
 }
 
 // newLanes makes the slots that the settings ask for.

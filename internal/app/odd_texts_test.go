@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/redkite/redkite/internal/encode"
+	"github.com/redkite/redkite/internal/tokenizer"
 )
 
 // oddTexts are what documents and clients may bring.
@@ -34,10 +35,16 @@ func TestOddTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := modelOpener(t, root)
+	for _, kernels := range allKernels() {
+		t.Run(kernels, func(t *testing.T) { oddTextsThrough(t, open, kernels) })
+	}
+}
+
+func oddTextsThrough(t *testing.T, open func(name, kernels string) (session, *tokenizer.Tokenizer), kernels string) {
 	lanes := encode.NewLanes(2)
-	session, tokens := open("bge-small-en-v1.5")
+	session, tokens := open("bge-small-en-v1.5", kernels)
 	bi := encode.NewBiEncoder(session, tokens, encode.BiSpec{MaxTokens: 512, Pooling: encode.PoolCLS, Normalize: true, QueryPrefix: queryPrefix, Dimension: 384}, lanes)
-	crossSession, crossTokens := open("redkite-reranker-small-en")
+	crossSession, crossTokens := open("redkite-reranker-small-en", kernels)
 	cross := encode.NewCrossEncoder(crossSession, crossTokens, encode.CrossSpec{MaxTokens: 512}, lanes)
 	for name, text := range oddTexts() {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"math"
 	"os"
 	"os/exec"
@@ -94,8 +95,8 @@ func pythonReference(t *testing.T, root string) reference {
 	return r
 }
 
-// modelOpener starts ONNX Runtime and gives a function that opens the session and the tokenizer of a bundled model.
-func modelOpener(t *testing.T, root string) func(name string) (*onnx.Session, *tokenizer.Tokenizer) {
+// modelOpener starts ONNX Runtime and gives a function that opens a bundled model for some kernels, and its tokenizer.
+func modelOpener(t *testing.T, root string) func(name, kernels string) (session, *tokenizer.Tokenizer) {
 	t.Helper()
 	runtime, err := onnx.Open(settings(t, t.TempDir()).ONNXRuntimeLibrary)
 	if err != nil {
@@ -106,15 +107,18 @@ func modelOpener(t *testing.T, root string) func(name string) (*onnx.Session, *t
 			t.Error(err)
 		}
 	})
-	return func(name string) (*onnx.Session, *tokenizer.Tokenizer) {
+	return func(name, kernels string) (session, *tokenizer.Tokenizer) {
 		dir := filepath.Join(root, "models", name)
 		tokens, err := tokenizer.Open(filepath.Join(dir, "tokenizer.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		session, err := runtime.Load(filepath.Join(dir, "model.onnx"), onnx.Options{})
+		session, found, err := openSession(t.Context(), runtime, filepath.Join(dir, "model.onnx"), howToRun{kernels: kernels}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if kernels != autoKernels && found != kernels {
+			t.Fatalf("%s runs with %s, want %s", name, found, kernels)
 		}
 		t.Cleanup(func() {
 			if err := errors.Join(session.Close(), tokens.Close()); err != nil {
@@ -135,7 +139,7 @@ func TestEncodersMatchThePythonReference(t *testing.T) {
 	open := modelOpener(t, root)
 	lanes := encode.NewLanes(1)
 	t.Run("bi-encoder", func(t *testing.T) {
-		session, tokens := open("bge-small-en-v1.5")
+		session, tokens := open("bge-small-en-v1.5", onnxKernels)
 		fed := &recorder{session: session}
 		e := encode.NewBiEncoder(fed, tokens, encode.BiSpec{MaxTokens: 512, Pooling: encode.PoolCLS, Normalize: true, QueryPrefix: queryPrefix, Dimension: 384}, lanes)
 		for i, text := range parityTexts() {
@@ -155,7 +159,7 @@ func TestEncodersMatchThePythonReference(t *testing.T) {
 		}
 	})
 	t.Run("cross-encoder", func(t *testing.T) {
-		session, tokens := open("redkite-reranker-small-en")
+		session, tokens := open("redkite-reranker-small-en", onnxKernels)
 		fed := &recorder{session: session}
 		e := encode.NewCrossEncoder(fed, tokens, encode.CrossSpec{MaxTokens: 512}, lanes)
 		for i, p := range parityPairs() {

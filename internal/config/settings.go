@@ -22,6 +22,7 @@ type Settings struct {
 	CascadeKeep        int    `name:"cascade-keep" default:"20" help:"Candidates that the cascade encoder leaves to the cross-encoder. Defaults to 20."`
 	EncoderThreads     int    `name:"encoder-threads" default:"0" help:"Encoder runs at the same time, each on one core. Defaults to 0: one a core that this process may use, a container's limit included."`
 	ExecutionProvider  string `name:"execution-provider" enum:"cpu,cuda,openvino,coreml,directml" default:"cpu" help:"What runs the models; all but cpu need a build of ONNX Runtime that has them. Defaults to cpu."`
+	Kernels            string `name:"kernels" enum:"auto,onnxruntime,avx512-vnni,amx" default:"auto" help:"What multiplies where the execution provider is cpu: auto takes redkite's own kernels where processor and graph are for them, onnxruntime never does. Defaults to auto."`
 	ONNXRuntimeLibrary string `name:"onnxruntime-library" default:"" help:"Path of the ONNX Runtime shared library. Defaults to .deps/lib/libonnxruntime.so (.dylib), which 'make deps' puts there."`
 
 	MilvusAddress     string        `name:"milvus-address" default:"" help:"host:port of an external Milvus. Defaults to none: Milvus Lite runs embedded, as a child process."`

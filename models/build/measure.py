@@ -9,6 +9,7 @@ set: nDCG@10, cosines with the first graph's passage embeddings, share of its to
 the --depth passages that the vectors saved by a bi-encoder's run (--save) put first: nDCG@10 of its order alone and of its
 blend with the bi-encoder's scores as internal/retrieve blends them, the share of a query's pairs of passages that it puts
 in the first graph's order, and the largest difference of logits. One text a run and one thread, as redkite runs them.
+A graph written as amx:built.onnx, avx512-vnni:built.onnx or auto:built.onnx is run by redkite's own kernels (--binary).
 """
 
 import argparse
@@ -17,9 +18,8 @@ import math
 import pathlib
 
 import numpy as np
-from tokenizers import Tokenizer
 
-from session import Graph, feed, open_tokenizer
+from session import Graph, Kernels, open_tokenizer
 
 QUERY_PREFIX = "Represent this sentence for searching relevant passages: "
 CROSS_WEIGHT = 0.5  # of the blend
@@ -57,12 +57,12 @@ def best_first(scores: np.ndarray) -> np.ndarray:
     return np.argsort(-scores, axis=-1, kind="stable")
 
 
-def bi_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph]], tokenizer: Tokenizer, save: pathlib.Path | None) -> None:
+def bi_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph | Kernels]], save: pathlib.Path | None) -> None:
     reference = None
     for name, graph in graphs:
-        passages = np.array([graph.embedding(feed(tokenizer, t)) for t in labelled.passages.values()])
+        passages = graph.embeddings(list(labelled.passages.values()))
         spent = graph.seconds / graph.runs * 1000
-        queries = np.array([graph.embedding(feed(tokenizer, QUERY_PREFIX + t)) for t in labelled.queries.values()])
+        queries = graph.embeddings([QUERY_PREFIX + t for t in labelled.queries.values()])
         top = best_first(queries @ passages.T)[:, :10]
         quality = np.mean([labelled.ndcg(q, list(top[i])) for i, q in enumerate(labelled.queries)])
         if reference is None:
@@ -80,7 +80,7 @@ def order_agreement(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.mean(((a[:, None] - a) * (b[:, None] - b))[upper] > 0))
 
 
-def cross_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph]], tokenizer: Tokenizer, args: argparse.Namespace) -> None:
+def cross_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph | Kernels]], args: argparse.Namespace) -> None:
     vectors = np.load(args.vectors)
     dense = vectors[f"{labelled.name}_queries"] @ vectors[f"{labelled.name}_passages"].T
     queries, dense = list(labelled.queries)[:: args.every], dense[:: args.every]
@@ -88,7 +88,8 @@ def cross_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph]], tokeni
     dense = [row[f] for row, f in zip(dense, found)]
     reference, texts = None, list(labelled.passages.values())
     for name, graph in graphs:
-        logits = [np.array([graph.logit(feed(tokenizer, labelled.queries[q], texts[j])) for j in found[i]]) for i, q in enumerate(queries)]
+        logits = graph.logits([(labelled.queries[q], texts[j]) for i, q in enumerate(queries) for j in found[i]]).reshape(len(queries), -1)
+        logits = list(logits)
         reference = reference or logits
         alone = np.mean([labelled.ndcg(q, list(found[i][best_first(logits[i])])) for i, q in enumerate(queries)])
         blend = np.mean([labelled.ndcg(q, list(found[i][best_first(blended(logits[i], dense[i]))])) for i, q in enumerate(queries)])
@@ -103,7 +104,8 @@ def cross_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph]], tokeni
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=["bi-encoder", "cross-encoder"])
-    parser.add_argument("graphs", nargs="+", type=pathlib.Path)
+    parser.add_argument("graphs", nargs="+")
+    parser.add_argument("--binary", default="bin/redkite")
     parser.add_argument("--data", type=pathlib.Path, action="append", required=True)
     parser.add_argument("--tokenizer", type=pathlib.Path, required=True)
     parser.add_argument("--max-tokens", type=int, default=512)
@@ -113,12 +115,17 @@ def main() -> None:
     parser.add_argument("--save", type=pathlib.Path, help="write the last graph's vectors or logits there (.npz)")
     args = parser.parse_args()
     tokenizer = open_tokenizer(args.tokenizer, args.max_tokens)
+
+    def opened(name: str) -> Graph | Kernels:
+        kernels, _, path = name.rpartition(":")
+        return Kernels(args.binary, kernels, path, args.kind, args.tokenizer, args.max_tokens) if kernels else Graph(pathlib.Path(path), tokenizer)
+
     for folder in args.data:
-        graphs = [("/".join(p.parts[-2:]), Graph(p)) for p in args.graphs]
+        graphs = [("/".join(pathlib.Path(name).parts[-2:]), opened(name)) for name in args.graphs]
         if args.kind == "bi-encoder":
-            bi_encoder(LabelledSet(folder), graphs, tokenizer, args.save)
+            bi_encoder(LabelledSet(folder), graphs, args.save)
         else:
-            cross_encoder(LabelledSet(folder), graphs, tokenizer, args)
+            cross_encoder(LabelledSet(folder), graphs, args)
 
 
 if __name__ == "__main__":
