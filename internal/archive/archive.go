@@ -96,7 +96,7 @@ func (w *walk) file(raw string, body func() (io.Reader, *rag.Problem)) (bool, er
 		return false, err
 	}
 	path, problem := CleanPath(raw)
-	if path == "" && problem == nil {
+	if problem == nil && (path == "" || hidden(path)) {
 		return true, nil
 	}
 	if w.files++; w.files > w.limits.Entries {

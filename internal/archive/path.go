@@ -12,8 +12,8 @@ import (
 // maxPath is how long a path may be in bytes: it becomes a document's id.
 const maxPath = 512
 
-// CleanPath makes the path of an entry one that stays below the archive's root, with slashes. It is empty for what is
-// left out: folders, hidden files and what macOS adds. A path that leads elsewhere, or that can't be an id, is refused.
+// CleanPath makes the path of a file one that stays below its root, with slashes; it is empty for a folder. A path that
+// leads elsewhere, or that can't be an id, is refused.
 func CleanPath(raw string) (string, *rag.Problem) {
 	if !utf8.ValidString(raw) {
 		return "", badPath("is not text in UTF-8")
@@ -26,11 +26,8 @@ func CleanPath(raw string) (string, *rag.Problem) {
 		return "", badPath("is absolute")
 	}
 	for part := range strings.SplitSeq(p, "/") {
-		switch {
-		case part == "..":
-			return "", badPath("leads out of the archive")
-		case part == "__MACOSX", strings.HasPrefix(part, ".") && part != ".":
-			return "", nil
+		if part == ".." {
+			return "", badPath("leads out of its folder")
 		}
 	}
 	if strings.HasSuffix(p, "/") {
@@ -43,6 +40,16 @@ func CleanPath(raw string) (string, *rag.Problem) {
 		return "", badPath("is longer than 512 bytes")
 	}
 	return p, nil
+}
+
+// hidden tells files that nobody means to send: hidden ones, those in hidden folders, and what macOS adds.
+func hidden(clean string) bool {
+	for part := range strings.SplitSeq(clean, "/") {
+		if part == "__MACOSX" || strings.HasPrefix(part, ".") {
+			return true
+		}
+	}
+	return false
 }
 
 func badPath(why string) *rag.Problem {

@@ -245,26 +245,26 @@ func TestBatchOfFilesAndArchives(t *testing.T) {
 	}
 	want := map[string]string{
 		"sub/a.txt": "refused: duplicate_entry", "empty.txt": "refused: empty_file", "../up.txt": "refused: bad_path",
-		"z/b.txt": "B", "in.zip": "refused: unsupported_media_type", "bad.zip": "refused: unsupported_archive", "last.txt": "L",
+		".hidden": "h", "z/b.txt": "B", "in.zip": "refused: unsupported_media_type", "bad.zip": "refused: unsupported_archive", "last.txt": "L",
 	}
 	if diff := cmp.Diff(want, d.texts(1)); diff != "" {
 		t.Errorf("entries: %s", diff)
 	}
-	if got.State != "ended" || got.Total != 8 || got.Done != 8 || got.Counts.Refused != 5 || len(got.Refused) != 5 {
+	if got.State != "ended" || got.Total != 9 || got.Done != 9 || got.Counts.Refused != 5 || len(got.Refused) != 5 {
 		t.Errorf("got %+v", got)
 	}
-	if first, last := d.entries[1][0].Staged.Upload, d.entries[1][7].Staged.Upload; first.ExternalID != "sub/a.txt" || first.Filename != "a.txt" || first.Metadata["year"] != 2026.0 ||
+	if first, last := d.entries[1][0].Staged.Upload, d.entries[1][8].Staged.Upload; first.ExternalID != "sub/a.txt" || first.Filename != "a.txt" || first.Metadata["year"] != 2026.0 ||
 		first.OnDuplicate != "replace" || last.OnDuplicate != "skip" {
 		t.Errorf("first %+v, last %+v", first, last)
 	}
 	if d.callback.URL != "https://example.com/x" || d.callback.Secret != "s3cret" || strings.Contains(answer.Body.String(), "s3cret") {
 		t.Errorf("callback %+v: %s", d.callback, answer.Body)
 	}
-	if len(d.blobs) != 3 {
+	if len(d.blobs) != 4 {
 		t.Errorf("blobs %v: what is refused leaves none", d.blobs)
 	}
 	page := ask(s, "GET", "/api/v1/batches/1?refused_limit=2&refused_after=2", "", nil)
-	if err := json.Unmarshal(page.Body.Bytes(), &got); err != nil || len(got.Refused) != 2 || got.Refused[0].Number != 3 || got.RefusedNext != 4 {
+	if err := json.Unmarshal(page.Body.Bytes(), &got); err != nil || len(got.Refused) != 2 || got.Refused[0].Number != 3 || got.RefusedNext != 5 {
 		t.Errorf("a page: %s", page.Body)
 	}
 }
@@ -304,7 +304,7 @@ func TestBatchesThatAreRefused(t *testing.T) {
 		code   string
 	}{
 		"no file":                {"", form(part{"on_duplicate", "", "skip"}), 400, "invalid"},
-		"hidden files alone":     {"", form(part{"file", ".a", "x"}), 400, "invalid"},
+		"hidden files alone":     {"", [2]string{zipped(t, map[string]string{".a": "x"}), "application/zip"}, 400, "invalid"},
 		"a field that is none":   {"", form(part{"colour", "", "red"}), 400, "invalid"},
 		"a file field not known": {"", form(part{"upload", "a.txt", "x"}), 400, "invalid"},
 		"metadata":               {"", form(part{"metadata", "", "[]"}), 400, "invalid"},

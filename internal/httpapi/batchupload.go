@@ -49,7 +49,7 @@ func (s *Server) postBatch(c *gin.Context) {
 		c.Header("Location", fmt.Sprintf("%s/batches/%d", apiBase, id))
 	}
 	if err == nil && id == 0 {
-		err = rag.Invalid("", "the request brings no file: send 'file' parts, or a ZIP or TAR as an 'archive' part; hidden files and folders do not count")
+		err = rag.Invalid("", "the request brings no file: send 'file' parts, or a ZIP or TAR as an 'archive' part; hidden files in archives, and folders, do not count")
 	}
 	if err != nil {
 		discard(c.Request.Body)
