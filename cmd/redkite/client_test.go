@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +16,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // command runs redkite against a stand-in server and gives its exit status and what it printed.
@@ -26,58 +31,102 @@ func command(t *testing.T, handler http.Handler, args ...string) (code int, stdo
 	return code, out.String(), errs.String()
 }
 
-// shelf is a stand-in server that takes documents and remembers their ids.
+// shelf is a stand-in server that takes batches and remembers their files.
 type shelf struct {
 	mu    sync.Mutex
 	ids   []string
 	made  bool
 	taken map[string]string
+	batch api.Batch
+	jobs  []api.Job // failed
+	cut   int       // how many uploads break off
 }
 
 func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	switch {
-	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/api/v1/collections/") && !s.made:
-		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprint(w, `{"status":404,"detail":"none","code":"collection_not_found","request_id":"R"}`)
-	case r.Method == http.MethodPost && r.URL.Path == "/api/v1/collections":
-		s.made = true
-		fmt.Fprint(w, `{}`)
-	case strings.HasSuffix(r.URL.Path, "/documents"):
-		s.take(w, r)
-	case strings.HasPrefix(r.URL.Path, "/api/v1/jobs/"):
-		if strings.HasSuffix(r.URL.Path, "/13") {
-			fmt.Fprint(w, `{"state":"failed","error":{"code":"c","message":"the PDF is broken"}}`)
+	answer := func(v any) { _ = json.NewEncoder(w).Encode(v) }
+	switch path := r.URL.Path; {
+	case strings.HasSuffix(path, "/batches") && r.Method == http.MethodPost:
+		if s.cut > 0 {
+			s.cut--
+			_, _ = io.CopyN(io.Discard, r.Body, 100)
+			panic(http.ErrAbortHandler)
+		}
+		if err := s.take(r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		fmt.Fprint(w, `{"state":"succeeded"}`)
+		running := s.batch
+		running.State = rag.BatchRunning
+		answer(running)
+	case strings.HasPrefix(path, "/api/v1/collections/") && !s.made:
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"status":404,"detail":"none","code":"collection_not_found","request_id":"R"}`)
+	case r.Method == http.MethodPost && path == "/api/v1/collections":
+		s.made = true
+		fmt.Fprint(w, `{}`)
+	case strings.HasSuffix(path, "/events"):
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "event: end\nid: x\ndata: ")
+		answer(s.batch)
+		fmt.Fprint(w, "\n")
+	case path == "/api/v1/jobs" && r.URL.Query().Get("state") == "failed":
+		answer(api.Jobs{Jobs: s.jobs})
+	case path == "/api/v1/batches":
+		answer(api.Batches{Batches: []api.Batch{s.batch}})
+	case strings.HasPrefix(path, "/api/v1/batches/5"):
+		answer(s.batch)
 	default:
 		fmt.Fprint(w, `{}`)
 	}
 }
 
-func (s *shelf) take(w http.ResponseWriter, r *http.Request) {
-	id := r.FormValue("id")
-	file, _, err := r.FormFile("file")
+// take reads a batch: a file that is not there the same has a job, which fails for a .pdf.
+func (s *shelf) take(r *http.Request) error {
+	form, err := r.MultipartReader()
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+		return err
 	}
-	content, _ := io.ReadAll(file)
 	if s.taken == nil {
 		s.taken = map[string]string{}
 	}
-	s.ids = append(s.ids, id)
-	unchanged, job := s.taken[id] == string(content), 7
-	s.taken[id] = string(content)
-	if strings.HasSuffix(id, ".pdf") {
-		job, unchanged = 13, false
-	} else if unchanged {
-		job = 0
+	s.batch, s.jobs, s.ids = api.Batch{ID: 5, Collection: "c", State: rag.BatchEnded}, nil, nil
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF {
+			s.batch.Done = s.batch.Total
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+		if err != nil {
+			return err
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return err
+		}
+		id, n := params["filename"], &s.batch.Counts
+		s.ids = append(s.ids, part.FormName()+" "+id)
+		s.batch.Total++
+		switch {
+		case strings.HasSuffix(id, ".pdf"):
+			n.Failed++
+			s.jobs = append(s.jobs, api.Job{DocumentID: id, State: rag.JobFailed, Error: &rag.Failure{Message: "the PDF is broken"}})
+		case strings.HasSuffix(id, ".bin"):
+			n.Refused++
+			s.batch.Refused = append(s.batch.Refused, api.RefusedEntry{File: id, Detail: "files of this type can't be read"})
+		case s.taken[id] == string(content):
+			n.Unchanged++
+		default:
+			n.Succeeded++
+		}
+		s.taken[id] = string(content)
 	}
-	fmt.Fprintf(w, `{"documents":[{"document_id":%q,"job_id":%d,"unchanged":%v}]}`, id, job, unchanged)
 }
 
 // folder writes files, named by their path, into a new folder.
@@ -105,7 +154,7 @@ func TestIngestFolder(t *testing.T) {
 		t.Fatalf("exit %d, %v\n%s%s", code, err, stdout, stderr)
 	}
 	slices.Sort(s.ids)
-	if diff := cmp.Diff([]string{"a.md", "sub/b.md", "sub/deep/c #1.md"}, s.ids); diff != "" {
+	if diff := cmp.Diff([]string{"file a.md", "file sub/b.md", "file sub/deep/c #1.md"}, s.ids); diff != "" {
 		t.Errorf("ids (-want +got):\n%s", diff)
 	}
 	if sum.Uploaded != 3 || sum.Ready != 3 || sum.Unchanged != 0 || len(sum.Failed) != 0 || !s.made {
@@ -118,10 +167,64 @@ func TestIngestFolder(t *testing.T) {
 }
 
 func TestIngestTellsWhatFailed(t *testing.T) {
-	code, stdout, _ := command(t, &shelf{}, "ingest", folder(t, "good.md", "bad.pdf"), "-c", "c")
-	if code != 1 || !strings.Contains(stdout, "1 failed") || !strings.Contains(stdout, "bad.pdf: the PDF is broken") {
+	code, stdout, _ := command(t, &shelf{}, "ingest", folder(t, "good.md", "bad.pdf", "odd.bin"), "-c", "c")
+	if code != 1 || !strings.Contains(stdout, "2 uploaded, 0 unchanged, 1 searchable, 2 failed") ||
+		!strings.Contains(stdout, "bad.pdf: the PDF is broken") || !strings.Contains(stdout, "odd.bin: files of this type") {
 		t.Errorf("exit %d\n%s", code, stdout)
 	}
+}
+
+// TestIngestArchive sends an archive that is named as what it is; one in a folder is a file like others.
+func TestIngestArchive(t *testing.T) {
+	dir := folder(t, "all.zip", "sub/a \"1\".md")
+	s := &shelf{}
+	if code, stdout, stderr := command(t, s, "ingest", filepath.Join(dir, "all.zip"), "-c", "c", "--json"); code != 0 ||
+		cmp.Diff([]string{"archive all.zip"}, s.ids) != "" || !strings.Contains(stdout, `"batches"`) {
+		t.Errorf("exit %d, sent %v\n%s%s", code, s.ids, stdout, stderr)
+	}
+	if code, _, stderr := command(t, s, "ingest", dir, "-c", "c"); code != 0 || cmp.Diff([]string{"file all.zip", `file sub/a "1".md`}, s.ids) != "" {
+		t.Errorf("exit %d, sent %v\n%s", code, s.ids, stderr)
+	}
+}
+
+func TestIngestSendsAgainWhatBrokeOff(t *testing.T) {
+	s := &shelf{cut: 1, made: true}
+	if code, stdout, stderr := command(t, s, "ingest", folder(t, "a.md", "b.md"), "-c", "c"); code != 0 || !strings.HasPrefix(stdout, "2 uploaded") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestBatches(t *testing.T) {
+	s := &shelf{made: true}
+	command(t, s, "ingest", folder(t, "a.md", "b.pdf", "c.bin"), "-c", "c")
+	s.batch.Callback = &api.Callback{URL: "https://example.com/x", State: "failed", Attempts: 12, Error: &rag.Failure{Code: "callback_failed", Message: "answered 500"}}
+	for want, args := range map[string][]string{
+		"5   c           ended  3/3   1        1":                        {"batches", "list"},
+		"batch 5 into c: ended, 3 of 3 files done":                       {"batches", "show", "5"},
+		"refused c.bin: files of this type can't be read":                {"batches", "show", "5"},
+		"callback to https://example.com/x: failed, 12 attempts, callba": {"batches", "cancel", "5"},
+		"1 searchable, 0 unchanged":                                      {"batches", "watch", "5"},
+	} {
+		code, stdout, stderr := command(t, s, args...)
+		if watched := args[1] == "watch"; !strings.Contains(stdout, want) || (code == 1) != watched {
+			t.Errorf("%v: exit %d\n%s%s", args, code, stdout, stderr)
+		}
+		for line := range strings.Lines(func() string { _, out, _ := command(t, s, append(args, "--json")...); return compact(t, out) }()) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%v --json: %s", args, line)
+			}
+		}
+	}
+}
+
+// compact puts JSON of several lines on one; what is on one each stays so.
+func compact(t *testing.T, text string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if json.Compact(&out, []byte(text)) != nil {
+		return text
+	}
+	return out.String()
 }
 
 func TestIngestRefusesOneIDForTwoFiles(t *testing.T) {

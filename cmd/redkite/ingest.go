@@ -5,23 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redkite/redkite/internal/api"
-	"github.com/redkite/redkite/internal/client"
 	"github.com/redkite/redkite/internal/rag"
 )
 
 // ingestCommand uploads files and folders.
 type ingestCommand struct {
-	Paths      []string `arg:"" help:"Files and folders; hidden files are left out." type:"existingpath"`
+	Paths      []string `arg:"" help:"Files, folders and archives (ZIP, TAR, TAR with gzip); hidden files are left out." type:"existingpath"`
 	Collection string   `short:"c" required:"" help:"Collection; it is made if there is none."`
 	Include    string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
-	Jobs       int      `default:"4" help:"Files uploaded at the same time."`
 	Wait       bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
 	connection `embed:""`
 }
@@ -30,6 +27,7 @@ type ingestCommand struct {
 type ingested struct {
 	Uploaded  int             `json:"uploaded"`
 	Unchanged int             `json:"unchanged"`
+	Batches   []rag.BatchID   `json:"batches"`
 	Ready     int             `json:"ready"`
 	Failed    []ingestFailure `json:"failed"`
 	Seconds   float64         `json:"seconds"`
@@ -40,8 +38,12 @@ type ingestFailure struct {
 	Reason   string `json:"reason"`
 }
 
-// source is a file to upload: its document id is its path below the folder that was named, the same in every run.
-type source struct{ path, id string }
+// source is a file to upload: its document id is its path below the folder that was named, the same in every run. An
+// archive that was named itself stands for what is in it.
+type source struct {
+	path, id string
+	archive  bool
+}
 
 // Run uploads, waits, and sums up. The server knows by their hash which files are unchanged, so a broken run is
 // repeated at no cost.
@@ -54,7 +56,7 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	if len(sources) == 0 {
 		return fmt.Errorf("no files found in %s", strings.Join(c.Paths, ", "))
 	}
-	if err := distinct(sources); err != nil {
+	if sources, err = distinct(sources); err != nil {
 		return err
 	}
 	server := c.client()
@@ -66,12 +68,11 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	} else if err != nil {
 		return err
 	}
-	run := &ingestRun{server: server, collection: c.Collection, wait: c.Wait}
-	run.progress = newProgress(o, len(sources), "files")
-	run.all(ctx, sources, max(1, c.Jobs))
-	run.progress.finish()
-	if err := ctx.Err(); err != nil {
-		return err
+	run := &ingestRun{server: server, collection: c.Collection, wait: c.Wait, o: o}
+	for _, batch := range batches(sources) {
+		if err := run.batch(ctx, batch); err != nil {
+			return err
+		}
 	}
 	run.sum.Seconds = time.Since(began).Seconds()
 	return c.report(o, run.sum)
@@ -80,6 +81,9 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 func (c ingestCommand) report(o output, sum ingested) error {
 	if sum.Failed == nil {
 		sum.Failed = []ingestFailure{}
+	}
+	if sum.Batches == nil {
+		sum.Batches = []rag.BatchID{}
 	}
 	if o.json {
 		if err := printJSON(o, sum); err != nil {
@@ -121,7 +125,7 @@ func (c ingestCommand) sources() ([]source, error) {
 			if id == "." {
 				id = entry.Name()
 			}
-			out = append(out, source{path: path, id: filepath.ToSlash(id)})
+			out = append(out, source{path: path, id: filepath.ToSlash(id), archive: path == root && isArchive(path)})
 			return err
 		})
 		if err != nil {
@@ -131,110 +135,29 @@ func (c ingestCommand) sources() ([]source, error) {
 	return out, nil
 }
 
-// distinct refuses two files with one id: the second would replace the first.
-func distinct(sources []source) error {
+// isArchive tells archives by their names; what they are is told by the server.
+func isArchive(path string) bool {
+	name := strings.ToLower(path)
+	return slices.ContainsFunc([]string{".zip", ".tar", ".tar.gz", ".tgz"}, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
+// distinct refuses two files with one id, of which the second would replace the first, and leaves out a file that was
+// named twice.
+func distinct(sources []source) ([]source, error) {
 	paths := make(map[string]string, len(sources))
+	var out []source
 	for _, s := range sources {
-		if first, taken := paths[s.id]; taken && filepath.Clean(first) != filepath.Clean(s.path) {
-			return fmt.Errorf("%s and %s would both become document %q and replace each other; ingest the folder above them, or each into its own collection", first, s.path, s.id)
+		key := s.id
+		if s.archive {
+			key = "\x00" + filepath.Clean(s.path)
 		}
-		paths[s.id] = s.path
-	}
-	return nil
-}
-
-// ingestRun is one run in progress.
-type ingestRun struct {
-	server     *client.Client
-	collection string
-	wait       bool
-	progress   *progress
-
-	mu  sync.Mutex
-	sum ingested
-}
-
-// all uploads sources, several at a time.
-func (r *ingestRun) all(ctx context.Context, sources []source, jobs int) {
-	queue := make(chan source)
-	var workers sync.WaitGroup
-	for range jobs {
-		workers.Go(func() {
-			for s := range queue {
-				r.one(ctx, s)
-				r.progress.add(1, s.id)
-			}
-		})
-	}
-	for _, s := range sources {
-		select {
-		case queue <- s:
-		case <-ctx.Done():
+		first, taken := paths[key]
+		if taken && filepath.Clean(first) != filepath.Clean(s.path) {
+			return nil, fmt.Errorf("%s and %s would both become document %q and replace each other; ingest the folder above them, or each into its own collection", first, s.path, s.id)
+		}
+		if !taken {
+			paths[key], out = s.path, append(out, s)
 		}
 	}
-	close(queue)
-	workers.Wait()
-}
-
-// one uploads a file and waits for its job.
-func (r *ingestRun) one(ctx context.Context, s source) {
-	uploaded, err := r.upload(ctx, s)
-	if err != nil {
-		r.failed(s.id, err.Error())
-		return
-	}
-	d := uploaded.Documents[0]
-	r.count(func(sum *ingested) {
-		if d.Unchanged {
-			sum.Unchanged++
-		} else {
-			sum.Uploaded++
-		}
-	})
-	if !r.wait {
-		return
-	}
-	for d.JobID != 0 && ctx.Err() == nil {
-		job, err := r.server.Job(ctx, d.JobID, 30*time.Second)
-		if err != nil {
-			r.failed(s.id, err.Error())
-			return
-		}
-		if !job.State.Final() {
-			continue
-		}
-		if job.State != rag.JobSucceeded {
-			reason := string(job.State)
-			if job.Error != nil {
-				reason = job.Error.Message
-			}
-			r.failed(s.id, reason)
-			return
-		}
-		break
-	}
-	r.count(func(sum *ingested) { sum.Ready++ })
-}
-
-func (r *ingestRun) upload(ctx context.Context, s source) (api.Uploaded, error) {
-	file, err := os.Open(s.path)
-	if err != nil {
-		return api.Uploaded{}, err
-	}
-	defer file.Close()
-	uploaded, err := r.server.UploadFile(ctx, r.collection, s.id, filepath.Base(s.path), file)
-	if err == nil && len(uploaded.Documents) == 0 {
-		err = errors.New("the server took no document")
-	}
-	return uploaded, err
-}
-
-func (r *ingestRun) failed(id, reason string) {
-	r.count(func(sum *ingested) { sum.Failed = append(sum.Failed, ingestFailure{Document: id, Reason: reason}) })
-}
-
-func (r *ingestRun) count(change func(*ingested)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change(&r.sum)
+	return out, nil
 }

@@ -32,12 +32,13 @@ func main() {
 // commands are redkite's commands, each in a file of its own.
 type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server: API, ingestion worker, or both."`
-	Ingest    ingestCommand    `cmd:"" help:"Upload files or folders to a collection."`
+	Ingest    ingestCommand    `cmd:"" help:"Upload files, folders or archives to a collection."`
 	Search    searchCommand    `cmd:"" help:"Search a collection."`
 	Context   contextCommand   `cmd:"" help:"Search a collection and print text ready for a prompt."`
 	Eval      evalCommand      `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
 	Bench     benchCommand     `cmd:"" help:"Measure speed on this machine."`
 	Models    modelsCommand    `cmd:"" help:"List, verify, add and pull models."`
+	Batches   batchesCommand   `cmd:"" help:"List, show, watch and cancel batches of uploads."`
 	Jobs      jobsCommand      `cmd:"" help:"List, show, cancel and retry jobs."`
 	Reconcile reconcileCommand `cmd:"" help:"Compare collections with Milvus, and repair what differs."`
 	Rebuild   rebuildCommand   `cmd:"" help:"Make collections anew in Milvus from the catalog alone."`

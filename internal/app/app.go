@@ -12,7 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redkite/redkite/internal/archive"
 	"github.com/redkite/redkite/internal/blob"
+	"github.com/redkite/redkite/internal/callback"
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/config"
 	"github.com/redkite/redkite/internal/httpapi"
@@ -39,6 +41,7 @@ type App struct {
 	server   *httpapi.Server
 	catalog  *catalog.Catalog
 	worker   *ingest.Worker
+	callback *callback.Sender
 	flusher  *flusher
 	closers  []closer // in the order of opening
 }
@@ -129,12 +132,17 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			Books: a.catalog, Progress: a.catalog, Inventory: index, Index: a.flusher, Removal: index, Hits: a.catalog, Encoder: encoders.passages,
 		},
 	}
+	a.callback, err = callback.New(a.catalog, callback.Config{Secret: s.CallbackSecret, Allow: s.CallbackAllow, Agent: "redkite/" + o.Version})
+	if err != nil {
+		return nil, err
+	}
 	documents := documents{a.catalog}
+	intake := intake{&ingest.Intake{
+		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: parse.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
+	}, encoders}
 	a.server, err = httpapi.New(httpapi.Deps{
 		Collections: collections{a.catalog, encoders}, Overview: a.catalog,
-		Intake: intake{&ingest.Intake{
-			Blobs: blobs, Documents: a.catalog, NewKey: blob.NewKey, Sniff: parse.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
-		}, encoders},
+		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
 		Documents: documents, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
@@ -143,6 +151,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}, httpapi.Options{
 		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey,
 		MaxSearches: s.MaxSearches, DrainTimeout: s.ShutdownTimeout,
+		Archives:       archive.Limits{Size: s.MaxArchiveBytes, Bytes: s.MaxBatchBytes, Ratio: mostRatio, Folder: s.Data},
 		SearchDeadline: s.SearchDeadline, RerankTime: s.RerankTime, RerankTolerance: s.RerankTolerance,
 	})
 	if err != nil {
@@ -153,6 +162,17 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, fmt.Errorf("listen on %s: %w; another program may use it, choose another with --address", s.Address, err)
 	}
 	return a, nil
+}
+
+// mostRatio is how many times its size an archive may unpack to. Text is seldom above 20; what a format can do is 1000.
+const mostRatio = 200
+
+// handle gives a claimed job to whoever does its kind.
+func (a *App) handle(ctx context.Context, claim rag.Claim, job rag.Job) error {
+	if job.Kind == rag.JobCallback {
+		return a.callback.Handle(ctx, claim, job)
+	}
+	return a.worker.Handle(ctx, claim, job)
 }
 
 func (a *App) opened(name string, end func(context.Context) error) {
@@ -186,7 +206,7 @@ func (a *App) Run(ctx context.Context) error {
 		run("flush", a.flusher.run)
 	}
 	if s.Role != "api" {
-		run("worker", func(ctx context.Context) error { return a.catalog.Run(ctx, a.worker.Handle, s.IngestWorkers) })
+		run("worker", func(ctx context.Context) error { return a.catalog.Run(ctx, a.handle, s.IngestWorkers) })
 	}
 	if s.Role != "api" && s.ReconcileEvery > 0 {
 		run("nightly", nightly{a.catalog, s.ReconcileEvery, a.log.With("component", "nightly")}.run)

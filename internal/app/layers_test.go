@@ -16,8 +16,8 @@ const module = "github.com/redkite/redkite/"
 // listed may import nothing of the module, so a new one has to be given its place here.
 var (
 	words      = []string{"internal/rag"}
-	meaning    = []string{"internal/parse", "internal/chunk", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
-	technology = []string{"internal/httpapi", "internal/client", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer"}
+	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
+	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer"}
 )
 
 // allowed gives what a package may import, or false for a package without a place.

@@ -62,6 +62,8 @@ func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner s
 func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (time.Duration, error) {
 	others, args := `1 = 1`, []any{j.Collection, micros(now), j.ID}
 	switch {
+	case j.Kind == rag.JobCallback:
+		others = `1 = 0`
 	case j.Document != 0:
 		others, args = `document_id = ?`, append(args, j.Document)
 	case j.Kind == rag.JobDeleteDocuments:
@@ -228,7 +230,7 @@ func (s settling) requeue(ctx context.Context) error {
 	if err := moveJob(ctx, s.tx, s.job, rag.JobQueued, nil, `attempts = attempts - 1`); err != nil {
 		return err
 	}
-	return s.c.wake(ctx, s.tx, s.job.ID, time.Time{})
+	return s.c.wake(ctx, s.tx, s.job.ID, s.job.Kind, time.Time{})
 }
 
 // wait lets the job wait for a service: 1 s at first, then longer. The attempt is not counted.
@@ -248,13 +250,17 @@ func (s settling) retry(ctx context.Context, cause error) (time.Duration, error)
 	if err := s.tx.QueryRowContext(ctx, `SELECT failures + 1 FROM jobs WHERE id = ?`, s.job.ID).Scan(&failures); err != nil {
 		return 0, err
 	}
-	if failures >= s.c.queue.MaxFailures {
+	first, most, attempts := s.c.queue.RetryFirst, s.c.queue.RetryMost, s.c.queue.MaxFailures
+	if s.job.Kind == rag.JobCallback {
+		first, most, attempts = s.c.queue.CallbackFirst, s.c.queue.CallbackMost, s.c.queue.CallbackFailures
+	}
+	if failures >= attempts {
 		return 0, s.fail(ctx, cause)
 	}
 	if _, err := s.tx.ExecContext(ctx, `UPDATE jobs SET failures = ?, waits = 0 WHERE id = ?`, failures, s.job.ID); err != nil {
 		return 0, err
 	}
-	delay := backoff(s.c.queue.RetryFirst, s.c.queue.RetryMost, failures)
+	delay := backoff(first, most, failures)
 	return delay, s.later(ctx, rag.AttemptFailed, cause, delay)
 }
 

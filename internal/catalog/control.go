@@ -129,7 +129,7 @@ func (c *Catalog) retry(ctx context.Context, tx *transaction, tenant string, id 
 		crashes = ?, error_code = '', error_message = ''`, rag.StageQueued, crashes); err != nil {
 		return rag.Job{}, err
 	}
-	if err := c.wake(ctx, tx, id, time.Time{}); err != nil {
+	if err := c.wake(ctx, tx, id, job.Kind, time.Time{}); err != nil {
 		return rag.Job{}, err
 	}
 	return lockedJob(ctx, tx, tenant, id)
@@ -137,7 +137,7 @@ func (c *Catalog) retry(ctx context.Context, tx *transaction, tenant string, id 
 
 // retryable refuses a job that has nothing left to do.
 func retryable(ctx context.Context, tx *transaction, job rag.Job) error {
-	if job.Kind == rag.JobDeleteCollection {
+	if job.Kind == rag.JobDeleteCollection || job.Kind == rag.JobCallback {
 		return nil
 	}
 	var gone bool

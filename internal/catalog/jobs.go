@@ -51,6 +51,7 @@ type JobFilter struct {
 	Collection rag.CollectionID
 	Document   rag.DocumentID
 	ExternalID string // the client's id of documents, deleted ones among them
+	Batch      rag.BatchID
 	Kind       rag.JobKind
 	States     []rag.JobState // any of these
 	From, To   time.Time      // made in this time, From included
@@ -72,6 +73,9 @@ func (c *Catalog) Jobs(ctx context.Context, tenant string, f JobFilter) ([]rag.J
 	}
 	if f.ExternalID != "" {
 		add(`j.external_id = ?`, f.ExternalID)
+	}
+	if f.Batch != 0 {
+		add(`j.id IN (SELECT e.job_id FROM batch_entries e WHERE e.batch_id = ?)`, f.Batch)
 	}
 	if f.Kind != "" {
 		add(`j.kind = ?`, f.Kind)
@@ -106,16 +110,20 @@ func (c *Catalog) addJob(ctx context.Context, tx *transaction, tenant string, j 
 	j.State, j.Stage, j.CreatedAt = rag.JobQueued, rag.StageQueued, fromMicros(micros(c.now()))
 	if err := tx.QueryRowContext(ctx, `INSERT INTO jobs (tenant, kind, collection_id, document_id, external_id, version, state, stage, created_at)
 		VALUES (?, ?, ?, ?, COALESCE((SELECT d.external_id FROM documents d WHERE d.id = ?), ''), ?, ?, ?, ?)
-		RETURNING id, external_id, (SELECT n.name FROM collections n WHERE n.id = jobs.collection_id)`,
+		RETURNING id, external_id, COALESCE((SELECT n.name FROM collections n WHERE n.id = jobs.collection_id), '')`,
 		tenant, j.Kind, j.Collection, j.Document, j.Document, j.Version, j.State, j.Stage, micros(j.CreatedAt)).Scan(&j.ID, &j.ExternalID, &j.Name); err != nil {
 		return rag.Job{}, fmt.Errorf("insert job: %w", err)
 	}
-	return j, c.wake(ctx, tx, j.ID, time.Time{})
+	return j, c.wake(ctx, tx, j.ID, j.Kind, time.Time{})
 }
 
 // wake inserts a River job for a job, to run at once or at the given time.
-func (c *Catalog) wake(ctx context.Context, tx *transaction, id rag.JobID, at time.Time) error {
-	inserted, err := c.river.InsertTx(ctx, tx.Tx, wakeArgs{Job: id}, &river.InsertOpts{ScheduledAt: at})
+func (c *Catalog) wake(ctx context.Context, tx *transaction, id rag.JobID, kind rag.JobKind, at time.Time) error {
+	queue := river.QueueDefault
+	if kind == rag.JobCallback {
+		queue = callbackQueue
+	}
+	inserted, err := c.river.InsertTx(ctx, tx.Tx, wakeArgs{Job: id}, &river.InsertOpts{Queue: queue, ScheduledAt: at})
 	if err != nil {
 		return fmt.Errorf("enqueue job %d: %w", id, err)
 	}

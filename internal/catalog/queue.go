@@ -27,6 +27,11 @@ type QueueConfig struct {
 	WaitMost    time.Duration // longest delay while a service is down. Defaults to 15 s.
 	MaxFailures int           // failures after which a job fails for good. Defaults to 6.
 	MaxCrashes  int           // crashes in a row without progress after which it does. Defaults to 10.
+
+	Sweep            time.Duration // how often batches that ended are looked for. Defaults to 500 ms.
+	CallbackFirst    time.Duration // delay after a callback's first failure; doubles. Defaults to 5 s.
+	CallbackMost     time.Duration // longest delay after a callback's failure. Defaults to 1 h.
+	CallbackFailures int           // failures after which a callback is given up. Defaults to 12, in about two and a half hours.
 }
 
 func (q QueueConfig) withDefaults() QueueConfig {
@@ -44,12 +49,23 @@ func (q QueueConfig) withDefaults() QueueConfig {
 		WaitMost:    cmp.Or(q.WaitMost, 15*time.Second),
 		MaxFailures: cmp.Or(q.MaxFailures, 6),
 		MaxCrashes:  cmp.Or(q.MaxCrashes, 10),
+
+		Sweep:            cmp.Or(q.Sweep, 500*time.Millisecond),
+		CallbackFirst:    cmp.Or(q.CallbackFirst, 5*time.Second),
+		CallbackMost:     cmp.Or(q.CallbackMost, time.Hour),
+		CallbackFailures: cmp.Or(q.CallbackFailures, 12),
 	}
 }
 
 // fetchCooldown is the least time between two looks for jobs while there are enough of them. River's default of 100 ms
 // would hold two workers to 20 short jobs a second.
 const fetchCooldown = 5 * time.Millisecond
+
+// callbackQueue is River's queue of callbacks: a slow receiver holds up other callbacks at most, and no document.
+const (
+	callbackQueue   = "callbacks"
+	callbackWorkers = 4
+)
 
 // Handler does one claimed job. Its error says what next: nil, the job is done; rag.ErrUnavailable or rag.ErrOverloaded,
 // it waits for the service, however long; another rag.Problem, it fails for good; anything else, and a panic, it is
@@ -72,8 +88,11 @@ func (c *Catalog) Run(ctx context.Context, handler Handler, workers int) error {
 	bundle := river.NewWorkers()
 	river.AddWorker(bundle, r)
 	client, err := river.NewClient(c.write.queue(c.write.DB), &river.Config{
-		ID:                r.owner,
-		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		ID: r.owner,
+		Queues: map[string]river.QueueConfig{
+			river.QueueDefault: {MaxWorkers: workers},
+			callbackQueue:      {MaxWorkers: callbackWorkers, FetchPollInterval: 10 * c.queue.Poll},
+		},
 		Workers:           bundle,
 		Logger:            riverLogger(c.log),
 		FetchCooldown:     min(c.queue.Poll, fetchCooldown),

@@ -15,6 +15,7 @@ import (
 // abandoned is a job that is not done, with what may have become of its wake-up.
 type abandoned struct {
 	id         rag.JobID
+	kind       rag.JobKind
 	state      rag.JobState
 	leaseUntil sql.NullInt64
 	nextRunAt  sql.NullInt64
@@ -26,12 +27,12 @@ type abandoned struct {
 	fence      int64
 }
 
-const abandonedColumns = `j.id, j.state, j.lease_until, j.next_run_at, j.crashes, j.river_id, j.fence,
+const abandonedColumns = `j.id, j.kind, j.state, j.lease_until, j.next_run_at, j.crashes, j.river_id, j.fence,
 	r.state, r.attempted_at, r.scheduled_at FROM jobs j LEFT JOIN river_job r ON r.id = j.river_id`
 
 func scanAbandoned(r row) (abandoned, error) {
 	var a abandoned
-	err := r.Scan(&a.id, &a.state, &a.leaseUntil, &a.nextRunAt, &a.crashes, &a.wakeID, &a.fence, &a.wakeState, &a.wakeTaken, &a.wakeDue)
+	err := r.Scan(&a.id, &a.kind, &a.state, &a.leaseUntil, &a.nextRunAt, &a.crashes, &a.wakeID, &a.fence, &a.wakeState, &a.wakeTaken, &a.wakeDue)
 	return a, err
 }
 
@@ -114,7 +115,7 @@ func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 			return fmt.Errorf("cancel old wake-up: %w", err)
 		}
 		c.log.WarnContext(ctx, "job found abandoned and queued again", "job_id", id, "state", string(a.state), "crashes", a.crashes)
-		return c.wake(ctx, tx, id, at)
+		return c.wake(ctx, tx, id, a.kind, at)
 	})
 	if err == nil && failed {
 		c.ends.tell(id)

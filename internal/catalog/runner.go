@@ -138,6 +138,11 @@ func (r *runner) startLoops(ctx context.Context) func() {
 			r.log.ErrorContext(ctx, "abandoned jobs not looked for", "error", err)
 		}
 	})
+	loop(r.c.queue.Sweep, nil, func(ctx context.Context) {
+		if err := r.c.sweepBatches(ctx); err != nil && ctx.Err() == nil {
+			r.log.ErrorContext(ctx, "ended batches not looked for", "error", err)
+		}
+	})
 	return func() {
 		cancel()
 		loops.Wait()

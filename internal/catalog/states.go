@@ -137,11 +137,11 @@ func updateVersion(ctx context.Context, tx *transaction, j rag.Job, to rag.Statu
 // cancelJobs cancels the jobs that are not done and meet the condition, and gives their ids. A running one keeps its
 // lease until its handler has stopped; its fence is void at once because only a running job's holds. The caller settles
 // what becomes of the versions.
-func cancelJobs(ctx context.Context, tx *transaction, now int64, reason, condition string, arg any) ([]rag.JobID, error) {
+func cancelJobs(ctx context.Context, tx *transaction, now int64, reason, condition string, values ...any) ([]rag.JobID, error) {
 	marks, from := placeholders(sources(jobStates(), jobMoves, rag.JobCanceled))
 	return collect(ctx, tx, scanOne[rag.JobID], `UPDATE jobs SET state = ?, finished_at = ?, next_run_at = NULL,
 		error_code = ?, error_message = ? WHERE finished_at IS NULL AND state IN (`+marks+`) AND `+condition+` RETURNING id`,
-		append(append([]any{rag.JobCanceled, now, codeCanceled, reason}, from...), arg)...)
+		append(append([]any{rag.JobCanceled, now, codeCanceled, reason}, from...), values...)...)
 }
 
 // codeCanceled is the code of canceled jobs, versions and attempts.
@@ -153,6 +153,18 @@ func supersedeVersions(ctx context.Context, tx *transaction, id rag.DocumentID) 
 	if _, err := tx.ExecContext(ctx, `UPDATE versions SET state = ? WHERE document_id = ? AND state IN (`+marks+`)`,
 		append([]any{stateSuperseded, id}, from...)...); err != nil {
 		return fmt.Errorf("supersede versions of document %d: %w", id, err)
+	}
+	return nil
+}
+
+// cancelVersions has the versions follow that canceled ingest jobs were to make.
+func cancelVersions(ctx context.Context, tx *transaction, reason string, jobs []rag.JobID) error {
+	states, from := placeholders(sources(versionStates(), versionMoves, rag.StatusCanceled))
+	marks, ids := placeholders(jobs)
+	if _, err := tx.ExecContext(ctx, `UPDATE versions SET state = ?, error_code = ?, error_message = ? WHERE state IN (`+states+`)
+		AND (document_id, version) IN (SELECT j.document_id, j.version FROM jobs j WHERE j.id IN (`+marks+`))`,
+		append(append([]any{rag.StatusCanceled, codeCanceled, reason}, from...), ids...)...); err != nil {
+		return fmt.Errorf("cancel versions of %d jobs: %w", len(jobs), err)
 	}
 	return nil
 }

@@ -162,7 +162,7 @@ func TestStatesAreWrittenInOnePlace(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"jobs": 1, "versions": 1}, births); diff != "" {
 		t.Errorf("statements that make rows (-want +got):\n%s", diff)
 	}
-	if changes != 4 { // moveJob, updateVersion, cancelJobs, supersedeVersions
+	if changes != 5 { // moveJob, updateVersion, cancelJobs, cancelVersions, supersedeVersions
 		t.Errorf("%d statements change states; if that is meant, say so here", changes)
 	}
 }

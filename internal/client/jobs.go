@@ -22,7 +22,8 @@ type JobSelection struct {
 	State      rag.JobState
 	Kind       rag.JobKind
 	Collection string
-	Document   string    // by its id; the collection has to be named too
+	Document   string // by its id; the collection has to be named too
+	Batch      rag.BatchID
 	From, To   time.Time // made in this time; a zero one asks nothing
 	Before     rag.JobID
 	Limit      int
@@ -40,6 +41,7 @@ func (c *Client) Jobs(ctx context.Context, s JobSelection) (api.Jobs, error) {
 	set("kind", string(s.Kind))
 	set("collection", s.Collection)
 	set("document", s.Document)
+	set("batch", strconv.FormatInt(int64(s.Batch), 10))
 	for name, at := range map[string]time.Time{"created_from": s.From, "created_before": s.To} {
 		if !at.IsZero() {
 			query.Set(name, at.Format(time.RFC3339Nano))
@@ -95,16 +97,21 @@ const maxEvent = 1 << 20
 // FollowJob calls see with what a job goes through until it is over, and returns the job as it was then. Where a stream
 // breaks off, because the server starts anew, say, it is opened again.
 func (c *Client) FollowJob(ctx context.Context, id rag.JobID, see func(api.JobProgress)) (api.JobProgress, error) {
-	path := "/api/v1/jobs/" + strconv.FormatInt(int64(id), 10) + "/events"
-	var last api.JobProgress
+	return follow(ctx, c, "/api/v1/jobs/"+strconv.FormatInt(int64(id), 10), see)
+}
+
+// follow reads the events of what is at path, which are of type T.
+func follow[T any](ctx context.Context, c *Client, path string, see func(T)) (T, error) {
+	var last T
 	seen, over := false, false
 	for failures := 1; ; failures++ {
 		err := again(ctx, func() error {
-			return c.stream(ctx, path, func(name string, data []byte) error {
-				last = api.JobProgress{}
-				if err := json.Unmarshal(data, &last); err != nil {
-					return fmt.Errorf("read event of job %d: %w", id, err)
+			return c.stream(ctx, path+"/events", func(name string, data []byte) error {
+				var event T
+				if err := json.Unmarshal(data, &event); err != nil {
+					return fmt.Errorf("read event of %s: %w", path, err)
 				}
+				last = event
 				seen, over, failures = true, name == "end", 0
 				see(last)
 				return nil
@@ -119,7 +126,7 @@ func (c *Client) FollowJob(ctx context.Context, id rag.JobID, see func(api.JobPr
 		case err != nil && (!seen || errors.As(err, &refused)):
 			return last, err
 		case failures == attempts:
-			return last, fmt.Errorf("the events of job %d break off again and again: %w", id, errors.Join(err, io.ErrUnexpectedEOF))
+			return last, fmt.Errorf("the events of %s break off again and again: %w", path, errors.Join(err, io.ErrUnexpectedEOF))
 		}
 		select {
 		case <-time.After(followPause):

@@ -37,6 +37,8 @@ type Settings struct {
 	IngestWorkers   int           `name:"ingest-workers" default:"4" help:"Documents ingested at the same time. Defaults to 4."`
 	ParseTimeout    time.Duration `name:"parse-timeout" default:"5m" help:"Longest time the parsing of one document may take. Defaults to 5m."`
 	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"104857600" help:"Largest file that is taken, in bytes. Defaults to 104857600 (100 MiB)."`
+	MaxArchiveBytes int64         `name:"max-archive-bytes" default:"2147483648" help:"Largest ZIP or TAR that is taken as a batch, in bytes. A ZIP lies in the data folder while it is read. Defaults to 2147483648 (2 GiB)."`
+	MaxBatchBytes   int64         `name:"max-batch-bytes" default:"10737418240" help:"Most bytes that one archive may unpack to. Defaults to 10737418240 (10 GiB)."`
 	MaxSearches     int           `name:"max-searches" default:"64" help:"Searches in work or waiting; more are answered 429. Defaults to 64."`
 	SearchDeadline  time.Duration `name:"search-deadline" default:"2s" help:"Time a search may take when the request names none; what is not reranked by then keeps the bi-encoder's order. Defaults to 2s."`
 	RerankTime      time.Duration `name:"rerank-time" default:"350ms" help:"Time reranking may take in a search that names no deadline; what is not read by then keeps the bi-encoder's order. 0 leaves it all of the deadline. Defaults to 350ms."`
@@ -45,6 +47,9 @@ type Settings struct {
 	KeptPassages    int           `name:"kept-passages" default:"8192" help:"Passages whose token ids are kept in memory for reranking, about 1 KiB each. Defaults to 8192."`
 	KeptScores      int           `name:"kept-scores" default:"65536" help:"Reranking scores kept in memory, by query and passage, about 200 bytes each. Defaults to 65536."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"20s" help:"Time for requests and jobs in work to end after SIGTERM. Defaults to 20s."`
+
+	CallbackSecret string `name:"callback-secret" default:"" secret:"true" help:"Signs the callbacks of batches that bring no secret of their own: at least 16 characters, or whsec_ and base64. Defaults to none: such batches must bring one."`
+	CallbackAllow  string `name:"callback-allow" default:"" help:"Internal hosts that callbacks may reach all the same: names, addresses and ranges such as 10.1.0.0/16, comma-separated. Defaults to none: only the public internet."`
 
 	LoopbackWithoutKey bool   `name:"loopback-without-key" default:"true" negatable:"" help:"Requests from this machine need no API key. Turn it off behind a reverse proxy on the same host. Defaults to true."`
 	LogLevel           string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"Least severe log lines to write. Defaults to info."`

@@ -31,63 +31,111 @@ func defaultPace() pace {
 // maxStreams bounds the streams open at once.
 const maxStreams = 200
 
-// eventRoutes adds the stream of a job's progress and describes it.
+// eventRoutes adds the streams of a job's and a batch's progress and describes them.
 func (s *Server) eventRoutes(service huma.API, group *gin.RouterGroup) {
 	group.GET(apiBase+"/jobs/:job/events", s.jobEvents)
+	describeEvents[api.JobProgress](service, "job")
+	group.GET(apiBase+"/batches/:batch/events", s.batchEvents)
+	describeEvents[api.Batch](service, "batch")
+}
+
+// describeEvents describes the stream of what has events of type T.
+func describeEvents[T any](service huma.API, what string) {
+	collection := map[string]string{"job": "jobs", "batch": "batches"}[what]
 	schemas := service.OpenAPI().Components.Schemas
-	progress := schemas.Schema(reflect.TypeFor[api.JobProgress](), true, "")
+	progress := schemas.Schema(reflect.TypeFor[T](), true, "")
 	problem := schemas.Schema(reflect.TypeFor[api.Problem](), true, "")
 	service.OpenAPI().AddOperation(&huma.Operation{
-		OperationID: "job-events", Method: http.MethodGet, Path: apiBase + "/jobs/{job}/events", Summary: "Follow a job", Tags: []string{"jobs"},
-		Description: "Server-sent events: 'progress' whenever the job has changed, and 'end' with its last state, after which the stream ends. Each carries the whole state, so a client that connects again misses nothing. A comment comes where nothing else does for 15 s.",
+		OperationID: what + "-events", Method: http.MethodGet, Path: apiBase + "/" + collection + "/{" + what + "}/events", Summary: "Follow a " + what, Tags: []string{collection},
+		Description: "Server-sent events: 'progress' whenever the " + what + " has changed, and 'end' with its last state, after which the stream ends. Each carries the whole state, so a client that connects again misses nothing. A comment comes where nothing else does for 15 s.",
 		Parameters: []*huma.Param{
-			{Name: "job", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64"}},
+			{Name: what, In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64"}},
 			{Name: "Last-Event-ID", In: "header", Description: "The id of 'end', where a client has had that: it is told by 204 not to connect again.", Schema: &huma.Schema{Type: huma.TypeString}},
 		},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "The events; the schema is that of their data.", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: progress}}},
-			"204":     {Description: "The client has had the job's end."},
+			"204":     {Description: "The client has had the " + what + "'s end."},
 			"default": {Description: "Refused.", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: problem}}},
 		},
 	})
 }
 
-// jobEvents follows one job until it is over, the client is gone, or the server stops.
+// jobEvents follows one job.
 func (s *Server) jobEvents(c *gin.Context) {
-	ctx := c.Request.Context()
 	id, err := strconv.ParseInt(c.Param("job"), 10, 64)
 	if err != nil {
 		s.fail(c, rag.Invalid("", "a job's id is a number, not %q", c.Param("job")))
 		return
 	}
+	pace := jobPace{least: s.pace.poll}
+	s.follow(c, func(ctx context.Context) (snapshot, error) {
+		job, err := s.deps.Jobs.Job(ctx, tenant(ctx), rag.JobID(id))
+		if err != nil {
+			return snapshot{}, err
+		}
+		now := snapshot{state: jobOf(job), event: pace.progress(job)}
+		if job.State.Final() {
+			now.end = fmt.Sprintf("%s-%d-%d", job.State, job.ID, job.Attempts) // after a retry there is another
+		}
+		return now, nil
+	})
+}
+
+// batchEvents follows one batch.
+func (s *Server) batchEvents(c *gin.Context) {
+	id, err := strconv.ParseInt(c.Param("batch"), 10, 64)
+	if err != nil {
+		s.fail(c, rag.Invalid("", "a batch's id is a number, not %q", c.Param("batch")))
+		return
+	}
+	s.follow(c, func(ctx context.Context) (snapshot, error) {
+		batch, err := s.deps.Batches.Batch(ctx, tenant(ctx), rag.BatchID(id))
+		if err != nil {
+			return snapshot{}, err
+		}
+		now := snapshot{event: api.BatchOf(batch)}
+		if batch.State.Final() {
+			now.end = fmt.Sprintf("%s-%d-%d", batch.State, batch.ID, batch.EndedAt.UnixMicro())
+		}
+		batch.Rate = 0 // it changes with time alone
+		now.state = api.BatchOf(batch)
+		return now, nil
+	})
+}
+
+// snapshot is what a stream follows, as it stands.
+type snapshot struct {
+	state any    // there is news where its JSON has changed
+	event any    // is sent then
+	end   string // names the end of it; empty before
+}
+
+// follow sends what look sees until it is over, the client is gone, or the server stops.
+func (s *Server) follow(c *gin.Context, look func(context.Context) (snapshot, error)) {
+	ctx := c.Request.Context()
 	select {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
 	default:
-		s.fail(c, &rag.Problem{Kind: rag.ErrOverloaded, Code: "too_many_streams", RetryAfter: 5 * time.Second, Message: "too many jobs are being followed; ask for the job itself, or try again later"})
+		s.fail(c, &rag.Problem{Kind: rag.ErrOverloaded, Code: "too_many_streams", RetryAfter: 5 * time.Second, Message: "too much is being followed; ask for the job or batch itself, or try again later"})
 		return
 	}
-	job, err := s.deps.Jobs.Job(ctx, tenant(ctx), rag.JobID(id))
+	now, err := look(ctx)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	if job.State.Final() && c.GetHeader("Last-Event-ID") == endID(job) {
+	if now.end != "" && c.GetHeader("Last-Event-ID") == now.end {
 		c.Status(http.StatusNoContent)
 		return
 	}
-	stream := &stream{c: c, control: http.NewResponseController(c.Writer), pace: s.pace, since: time.Now(), first: job}
+	stream := &stream{c: c, control: http.NewResponseController(c.Writer), pace: s.pace}
 	stream.open()
-	s.follow(ctx, stream, job)
-}
-
-// follow sends what a job goes through.
-func (s *Server) follow(ctx context.Context, stream *stream, job rag.Job) {
 	ctx, cancel := context.WithTimeout(ctx, s.pace.longest)
 	defer cancel()
 	ticker := time.NewTicker(s.pace.poll)
 	defer ticker.Stop()
-	for stream.send(job) == nil && !job.State.Final() {
+	for stream.send(now) == nil && now.end == "" {
 		select {
 		case <-ctx.Done():
 			return
@@ -95,24 +143,18 @@ func (s *Server) follow(ctx context.Context, stream *stream, job rag.Job) {
 			return
 		case <-ticker.C:
 		}
-		var err error
-		if job, err = s.deps.Jobs.Job(ctx, tenant(ctx), job.ID); err != nil {
+		if now, err = look(ctx); err != nil {
 			return // the client asks again, and is told why
 		}
 	}
 }
 
-// endID names the end of a job; after a retry there is another.
-func endID(job rag.Job) string { return fmt.Sprintf("%s-%d-%d", job.State, job.ID, job.Attempts) }
-
-// stream is one client that follows a job.
+// stream is one client that follows.
 type stream struct {
 	c       *gin.Context
 	control *http.ResponseController
 	pace    pace
-	since   time.Time // when chunks were counted from
-	first   rag.Job   // as it was then
-	last    []byte    // the job as it was sent last
+	last    []byte // the state as it was sent last
 	sent    time.Time
 }
 
@@ -124,22 +166,19 @@ func (s *stream) open() {
 	s.c.Status(http.StatusOK)
 }
 
-// send writes the job where it has changed, else now and then a comment.
-func (s *stream) send(job rag.Job) error {
-	if job.Stage != s.first.Stage || job.Done < s.first.Done {
-		s.since, s.first = time.Now(), job
-	}
-	state, err := json.Marshal(jobOf(job))
+// send writes a snapshot where it has news, else now and then a comment.
+func (s *stream) send(now snapshot) error {
+	state, err := json.Marshal(now.state)
 	if err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
-	data, err := json.Marshal(s.progress(job))
+	data, err := json.Marshal(now.event)
 	if err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
 	text := fmt.Sprintf("event: progress\ndata: %s\n\n", data)
-	if job.State.Final() {
-		text = fmt.Sprintf("event: end\nid: %s\ndata: %s\n\n", endID(job), data)
+	if now.end != "" {
+		text = fmt.Sprintf("event: end\nid: %s\ndata: %s\n\n", now.end, data)
 	}
 	if string(state) == string(s.last) {
 		if time.Since(s.sent) < s.pace.beat {
@@ -157,14 +196,23 @@ func (s *stream) send(job rag.Job) error {
 	return s.control.Flush()
 }
 
-// progress estimates from the chunks done since the stream saw the job's stage begin.
-func (s *stream) progress(job rag.Job) api.JobProgress {
-	p := api.JobProgress{Job: jobOf(job)}
-	chunks, took := job.Done-s.first.Done, time.Since(s.since)
-	if job.State != rag.JobRunning || chunks <= 0 || took < s.pace.poll {
-		return p
+// jobPace measures how fast a job goes, since a stream saw its stage begin.
+type jobPace struct {
+	least time.Duration // to measure
+	since time.Time
+	first rag.Job
+}
+
+func (p *jobPace) progress(job rag.Job) api.JobProgress {
+	if p.since.IsZero() || job.Stage != p.first.Stage || job.Done < p.first.Done {
+		p.since, p.first = time.Now(), job
 	}
-	p.ChunksASecond = float64(chunks) / took.Seconds()
-	p.SecondsLeft = float64(job.Total-job.Done) / p.ChunksASecond
-	return p
+	out := api.JobProgress{Job: jobOf(job)}
+	chunks, took := job.Done-p.first.Done, time.Since(p.since)
+	if job.State != rag.JobRunning || chunks <= 0 || took < p.least {
+		return out
+	}
+	out.ChunksASecond = float64(chunks) / took.Seconds()
+	out.SecondsLeft = float64(job.Total-job.Done) / out.ChunksASecond
+	return out
 }

@@ -237,6 +237,19 @@ func TestUploadsStream(t *testing.T) {
 	}
 }
 
+// TestFormThatIsCut must not be taken for one that is whole.
+func TestFormThatIsCut(t *testing.T) {
+	whole := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\ntext\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.txt\"\r\n\r\ntext\r\n--b--\r\n"
+	for cut := 1; cut < len(whole)-4; cut++ { // without the line end a form is whole
+		answer := ask(newServer(t, &world{}), "POST", "/api/v1/collections/c/documents", whole[:cut], func(r *http.Request) {
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		})
+		if answer.Code < 400 {
+			t.Fatalf("cut after %d of %d bytes: %d %s", cut, len(whole), answer.Code, answer.Body)
+		}
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {

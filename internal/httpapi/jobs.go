@@ -109,17 +109,18 @@ func (s *Server) jobRoutes(service huma.API) {
 
 // JobSelection says which jobs to list.
 type JobSelection struct {
-	State      string    `query:"state" enum:"queued,running,retrying,succeeded,failed,canceled" doc:"Only jobs in this state."`
-	Kind       string    `query:"kind" enum:"ingest,delete_document,delete_documents,delete_collection,reconcile,rebuild" doc:"Only jobs of this kind."`
-	Collection string    `query:"collection" doc:"Only jobs on this collection."`
-	Document   string    `query:"document" doc:"Only jobs on this document, by your id, also when it is deleted; its collection has to be named too."`
-	From       time.Time `query:"created_from" doc:"Only jobs made at this time or later (RFC 3339)."`
-	To         time.Time `query:"created_before" doc:"Only jobs made before this time."`
+	State      string      `query:"state" enum:"queued,running,retrying,succeeded,failed,canceled" doc:"Only jobs in this state."`
+	Kind       string      `query:"kind" enum:"ingest,delete_document,delete_documents,delete_collection,reconcile,rebuild,callback" doc:"Only jobs of this kind."`
+	Collection string      `query:"collection" doc:"Only jobs on this collection."`
+	Document   string      `query:"document" doc:"Only jobs on this document, by your id, also when it is deleted; its collection has to be named too."`
+	Batch      rag.BatchID `query:"batch" doc:"Only jobs of this batch."`
+	From       time.Time   `query:"created_from" doc:"Only jobs made at this time or later (RFC 3339)."`
+	To         time.Time   `query:"created_before" doc:"Only jobs made before this time."`
 }
 
 // jobQuery finds what a selection names.
 func (s *Server) jobQuery(ctx context.Context, in JobSelection) (JobQuery, error) {
-	q := JobQuery{State: rag.JobState(in.State), Kind: rag.JobKind(in.Kind), From: in.From, To: in.To}
+	q := JobQuery{State: rag.JobState(in.State), Kind: rag.JobKind(in.Kind), Batch: in.Batch, From: in.From, To: in.To}
 	if in.Collection == "" {
 		if in.Document != "" {
 			return q, rag.Invalid("?document", "name the document's collection too: ?collection=...")

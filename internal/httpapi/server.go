@@ -17,6 +17,7 @@ import (
 
 	"github.com/redkite/redkite/internal/answer"
 	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/archive"
 	"github.com/redkite/redkite/internal/encode"
 	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
@@ -61,12 +62,33 @@ type Patches interface {
 	Patch(ctx context.Context, c rag.Collection, externalID string, change func(rag.Metadata) rag.Metadata) (ingest.Accepted, error)
 }
 
+// BatchIntake takes the files of a batch one after another.
+type BatchIntake interface {
+	Receive(c rag.Collection, callback *rag.Callback) *ingest.Receipt
+}
+
+// Batches finds batches, waits for them and ends them.
+type Batches interface {
+	Batch(ctx context.Context, tenant string, id rag.BatchID) (rag.Batch, error)
+	Batches(ctx context.Context, tenant string, c rag.CollectionID, before rag.BatchID, limit int) ([]rag.Batch, error)
+	RefusedEntries(ctx context.Context, tenant string, id rag.BatchID, after, limit int) ([]rag.RefusedEntry, error)
+	// WaitBatch returns when the batch is over, or with the context's error and the batch as it stands.
+	WaitBatch(ctx context.Context, tenant string, id rag.BatchID) (rag.Batch, error)
+	CancelBatch(ctx context.Context, tenant string, id rag.BatchID) (rag.Batch, error)
+}
+
+// Callbacks refuses callbacks that can't work.
+type Callbacks interface {
+	Check(callback rag.Callback) error
+}
+
 // JobQuery asks for a page of jobs, newest first; empty members ask nothing.
 type JobQuery struct {
 	Kind       rag.JobKind
 	State      rag.JobState
 	Collection rag.CollectionID
-	Document   string    // the client's id
+	Document   string // the client's id
+	Batch      rag.BatchID
 	From, To   time.Time // made in this time
 	Before     rag.JobID // the last one of the page before
 	Limit      int
@@ -136,6 +158,9 @@ type Deps struct {
 	Collections Collections
 	Overview    Overview
 	Intake      Intake
+	BatchIntake BatchIntake
+	Batches     Batches
+	Callbacks   Callbacks
 	Documents   Documents
 	Patches     Patches
 	Retries     Retries
@@ -161,6 +186,7 @@ type Options struct {
 	SearchDeadline     time.Duration // where a request names none
 	RerankTime         time.Duration // where a request names no deadline; 0 for no time of its own
 	RerankTolerance    float64       // places of a search that candidates left unread may be expected to take
+	Archives           archive.Limits
 	DrainTimeout       time.Duration // for requests in work when the server stops
 }
 
@@ -171,7 +197,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	searches chan struct{} // a token for each search in work or waiting
-	streams  chan struct{} // a token for each job that is being followed
+	streams  chan struct{} // a token for each job or batch that is being followed
 	pace     pace          // of those streams
 	stopping chan struct{} // closed when the server stops
 	engine   *gin.Engine

@@ -106,7 +106,7 @@ func (s *Server) stage(c *gin.Context, u *upload) error {
 	defer func() { _ = controller.SetReadDeadline(time.Time{}) }()
 	switch {
 	case mediaType == "multipart/form-data":
-		return s.stageForm(c, u, multipart.NewReader(body, params["boundary"]))
+		return s.stageForm(c, u, newForm(body, params["boundary"]))
 	case mediaType == "application/json":
 		return s.stageJSON(c, u, body)
 	case u.id != "":
@@ -124,7 +124,7 @@ func fileName(c *gin.Context) string {
 }
 
 // stageForm reads a form part by part. Fields count for the files after them.
-func (s *Server) stageForm(c *gin.Context, u *upload, form *multipart.Reader) error {
+func (s *Server) stageForm(c *gin.Context, u *upload, form form) error {
 	for files := 0; ; {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {

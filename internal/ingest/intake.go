@@ -87,6 +87,7 @@ type Documents interface {
 type Intake struct {
 	Blobs     Blobs
 	Documents Documents
+	Batches   Batches
 	NewKey    func() string                                  // makes a blob key that no other blob has
 	Sniff     func(name string, head []byte) (string, bool)  // names the media type of a file by its first bytes
 	Check     func(fields []rag.Field, m rag.Metadata) error // refuses metadata that its collection's fields can't hold

@@ -185,6 +185,7 @@ const (
 	JobDeleteDocuments  JobKind = "delete_documents" // those that match a filter
 	JobReconcile        JobKind = "reconcile"        // compare a collection with its index, and repair
 	JobRebuild          JobKind = "rebuild"          // make a collection's index anew
+	JobCallback         JobKind = "callback"         // tell a client that its batch has ended
 )
 
 // JobState is where a job stands.

@@ -64,6 +64,13 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"which jobs can be canceled", testCancelable},
 		{"retry in a deleted collection", testRetryInDeletedCollection},
 		{"wait", testWait},
+		{"a batch from upload to end", testBatchUpload},
+		{"a batch whose upload breaks off", testBatchBroken},
+		{"a batch that is sent again", testBatchAgain},
+		{"cancel a batch", testCancelBatch},
+		{"pages of batches", testBatchPages},
+		{"callback of a batch", testCallback},
+		{"callback that is given up", testCallbackGivenUp},
 		{"keys", testKeys},
 		{"texts that a database may refuse", testTexts},
 		{"failures with such texts", testFailureText},
@@ -81,6 +88,7 @@ type bundle struct {
 	ctx        context.Context
 	open       func() *catalog.Catalog // opens the database once more
 	openWith   func(catalog.QueueConfig) *catalog.Catalog
+	openAt     func(now func() time.Time) *catalog.Catalog
 	collection rag.Collection
 }
 
@@ -91,6 +99,7 @@ func quick() catalog.QueueConfig {
 		Poll: 10 * time.Millisecond, Overdue: 500 * time.Millisecond, SoftStop: 20 * time.Millisecond, HardStop: 5 * time.Second,
 		RetryFirst: 10 * time.Millisecond, RetryMost: 40 * time.Millisecond, WaitMost: 40 * time.Millisecond,
 		MaxFailures: 3, MaxCrashes: 3,
+		Sweep: 20 * time.Millisecond, CallbackFirst: 10 * time.Millisecond, CallbackMost: 40 * time.Millisecond, CallbackFailures: 4,
 	}
 }
 
@@ -100,9 +109,9 @@ func newBundle(t *testing.T, open Opener) bundle {
 	t.Cleanup(cancel)
 	b := bundle{ctx: ctx}
 	b.open = func() *catalog.Catalog { return b.openWith(quick()) }
-	b.openWith = func(queue catalog.QueueConfig) *catalog.Catalog {
+	openAs := func(cfg catalog.Config) *catalog.Catalog {
 		t.Helper()
-		c, err := open(ctx, catalog.Config{Queue: queue})
+		c, err := open(ctx, cfg)
 		if err != nil {
 			t.Fatalf("open: %v", err)
 		}
@@ -113,6 +122,8 @@ func newBundle(t *testing.T, open Opener) bundle {
 		})
 		return c
 	}
+	b.openWith = func(queue catalog.QueueConfig) *catalog.Catalog { return openAs(catalog.Config{Queue: queue}) }
+	b.openAt = func(now func() time.Time) *catalog.Catalog { return openAs(catalog.Config{Queue: quick(), Now: now}) }
 	b.Catalog = b.open()
 	if err := b.Migrate(ctx); err != nil {
 		t.Fatalf("migrate: %v", err)

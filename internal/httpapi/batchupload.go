@@ -1,0 +1,278 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/redkite/redkite/internal/archive"
+	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// batchUpload is one request that brings a batch.
+type batchUpload struct {
+	server      *Server
+	receipt     *ingest.Receipt
+	callback    *rag.Callback
+	onDuplicate string
+	metadata    rag.Metadata
+}
+
+// postBatch takes a batch: a form with files and archives, or a bare archive. Its files are taken as they come, a
+// hundred or so at a time: what broke off is there up to where it did.
+func (s *Server) postBatch(c *gin.Context) {
+	ctx := c.Request.Context()
+	wait, err := (Waiting{Wait: c.Query("wait")}).duration()
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	collection, err := s.deps.Collections.Collection(ctx, tenant(ctx), c.Param("collection"))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	u := &batchUpload{server: s, callback: &rag.Callback{}, onDuplicate: ingest.DuplicateReplace}
+	u.receipt = s.deps.BatchIntake.Receive(collection, u.callback)
+	id, err := u.receipt.End(ctx, u.read(c))
+	if id != 0 {
+		c.Header("Location", fmt.Sprintf("%s/batches/%d", apiBase, id))
+	}
+	if err == nil && id == 0 {
+		err = rag.Invalid("", "the request brings no file: send 'file' parts, or a ZIP or TAR as an 'archive' part; hidden files in archives, and folders, do not count")
+	}
+	if err != nil {
+		discard(c.Request.Body)
+		s.fail(c, inBatch(err, id))
+		return
+	}
+	s.answerBatch(c, id, wait)
+}
+
+// inBatch tells the client where the part of a batch is that was taken.
+func inBatch(err error, id rag.BatchID) error {
+	var problem *rag.Problem
+	if id == 0 || !errors.As(err, &problem) {
+		return err
+	}
+	told := *problem
+	told.Message = fmt.Sprintf("%s; batch %d has what came before", problem.Message, id)
+	return &told
+}
+
+func (s *Server) answerBatch(c *gin.Context, id rag.BatchID, wait time.Duration) {
+	ctx := c.Request.Context()
+	batch, err := s.awaitBatch(ctx, id, wait)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	out, err := s.withRefused(ctx, batch, 0, refusedPage)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	status := http.StatusAccepted
+	if batch.State.Final() {
+		status = http.StatusOK
+	}
+	c.JSON(status, out)
+}
+
+// read takes what a request brings.
+func (u *batchUpload) read(c *gin.Context) error {
+	mediaType, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil && c.GetHeader("Content-Type") != "" {
+		return rag.Invalid("", "the Content-Type header can't be read")
+	}
+	for _, name := range []string{"on_duplicate", "callback_url"} {
+		if value := c.Query(name); value != "" {
+			if err := u.set(name, []byte(value)); err != nil {
+				return err
+			}
+		}
+	}
+	controller := http.NewResponseController(c.Writer)
+	body := &progressReader{r: c.Request.Body, extend: func() { _ = controller.SetReadDeadline(time.Now().Add(uploadIdle)) }}
+	defer func() { _ = controller.SetReadDeadline(time.Time{}) }()
+	source := &wire{r: body}
+	switch mediaType {
+	case "multipart/form-data":
+		err = u.form(c.Request.Context(), newForm(source, params["boundary"]))
+	case "application/zip", "application/x-tar", "application/gzip", "application/x-gzip", "application/octet-stream":
+		if err = u.ready(); err == nil {
+			err = u.archive(c.Request.Context(), "the archive", source)
+		}
+	default:
+		return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "send a batch as multipart/form-data, or an archive as application/zip, application/x-tar or application/gzip"}
+	}
+	var problem *rag.Problem
+	if err != nil && (!errors.As(err, &problem) || source.err != nil) && (source.err != nil || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return &rag.Problem{Kind: rag.ErrInvalid, Code: ingest.CodeBroken, Message: ingest.MessageBroken, Err: err}
+	}
+	return err
+}
+
+// wire is a request's body that remembers why it ended too early.
+type wire struct {
+	r   io.Reader
+	err error
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
+}
+
+// form reads a form part by part. Fields count for the files after them.
+func (u *batchUpload) form(ctx context.Context, form form) error {
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return formError(err)
+		}
+		if part.FileName() == "" {
+			raw, err := io.ReadAll(io.LimitReader(part, maxFormField+1))
+			if err != nil {
+				return formError(err)
+			}
+			if err := u.set(part.FormName(), raw); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := u.ready(); err != nil {
+			return err
+		}
+		switch part.FormName() {
+		case "archive":
+			err = u.archive(ctx, part.FileName(), part)
+		case "file":
+			err = u.file(ctx, part)
+		default:
+			err = rag.Invalid("/"+part.FormName(), "unknown form field %q; files are called file, and archives archive", part.FormName())
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// formError leaves to read what broke off, and says of the rest what is wrong.
+func formError(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return badForm(err)
+}
+
+// set takes a field.
+func (u *batchUpload) set(name string, raw []byte) error {
+	if len(raw) > maxFormField {
+		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "field_too_large", Message: fmt.Sprintf("form field %q is larger than %d bytes", name, maxFormField)}
+	}
+	switch name {
+	case "on_duplicate":
+		u.onDuplicate = string(raw)
+		return checkDuplicate(u.onDuplicate)
+	case "metadata":
+		u.metadata = nil
+		if err := json.Unmarshal(raw, &u.metadata); err != nil {
+			return rag.Invalid("/metadata", "form field \"metadata\" must be a JSON object")
+		}
+		return nil
+	case "callback_url", "callback_secret":
+		if u.receipt.Entries() > 0 {
+			return rag.Invalid("/"+name, "%s comes too late: send it before the files", name)
+		}
+		if name == "callback_url" {
+			u.callback.URL = string(raw)
+		} else {
+			u.callback.Secret = string(raw)
+		}
+		return nil
+	}
+	return rag.Invalid("/"+name, "unknown form field %q; a batch takes file, archive, metadata, on_duplicate, callback_url and callback_secret", name)
+}
+
+// ready checks, before a file is read, what came before it.
+func (u *batchUpload) ready() error {
+	if u.receipt.Entries() > 0 || u.callback.URL == "" && u.callback.Secret == "" {
+		return nil
+	}
+	return u.server.deps.Callbacks.Check(*u.callback)
+}
+
+// file takes one file of a form. Its path is that of its name, which Part.FileName would cut.
+func (u *batchUpload) file(ctx context.Context, part *multipart.Part) error {
+	name := part.FileName()
+	if _, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition")); err == nil && params["filename"] != "" {
+		name = params["filename"]
+	}
+	if u.receipt.Entries() >= ingest.MaxEntries {
+		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_many_files", Message: fmt.Sprintf("a batch has at most %d files; send the rest as another", ingest.MaxEntries)}
+	}
+	clean, problem := archive.CleanPath(name)
+	switch {
+	case problem != nil:
+		return u.Refuse(ctx, name, problem)
+	case clean == "":
+		return nil
+	}
+	return u.take(ctx, clean, part)
+}
+
+func (u *batchUpload) take(ctx context.Context, clean string, body io.Reader) error {
+	return u.receipt.Add(ctx, ingest.Upload{
+		ExternalID: clean, Filename: path.Base(clean), Metadata: u.metadata, OnDuplicate: u.onDuplicate, Body: body,
+	})
+}
+
+// Refuse notes a file that is not taken.
+func (u *batchUpload) Refuse(ctx context.Context, name string, reason *rag.Problem) error {
+	return u.receipt.Refuse(ctx, name, reason)
+}
+
+// archive takes the files of an archive. One that is no archive at all is a refused entry beside others, and an error
+// where it is all there is.
+func (u *batchUpload) archive(ctx context.Context, name string, body io.Reader) error {
+	limits := u.server.options.Archives
+	limits.Entries = ingest.MaxEntries - u.receipt.Entries()
+	before := u.receipt.Entries()
+	err := archive.Walk(ctx, body, name, limits, &visitor{ctx, u})
+	var problem *rag.Problem
+	if before > 0 && errors.As(err, &problem) && (errors.Is(err, rag.ErrInvalid) || errors.Is(err, rag.ErrUnsupported) || errors.Is(err, rag.ErrTooLarge)) {
+		return u.Refuse(ctx, name, problem)
+	}
+	return err
+}
+
+// visitor takes what an archive holds.
+type visitor struct {
+	ctx    context.Context
+	upload *batchUpload
+}
+
+// Take takes a file.
+func (v *visitor) Take(path string, body io.Reader) error { return v.upload.take(v.ctx, path, body) }
+
+// Refuse notes a file that can't be taken.
+func (v *visitor) Refuse(path string, reason *rag.Problem) error {
+	return v.upload.Refuse(v.ctx, path, reason)
+}
