@@ -18,12 +18,14 @@ import (
 
 // ingestCommand uploads files and folders.
 type ingestCommand struct {
-	Paths      []string `arg:"" help:"Files and folders; hidden files are left out." type:"existingpath"`
-	Collection string   `short:"c" required:"" help:"Collection; it is made if there is none."`
-	Include    string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
-	Jobs       int      `default:"4" help:"Files uploaded at the same time."`
-	Wait       bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
-	connection `embed:""`
+	Paths       []string `arg:"" help:"Files and folders; hidden files are left out." type:"existingpath"`
+	Collection  string   `short:"c" required:"" help:"Collection; it is made if there is none."`
+	Include     string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
+	Jobs        int      `default:"4" help:"Files uploaded at the same time."`
+	OnDuplicate string   `enum:"replace,skip,error" default:"replace" help:"What to do with a document that exists: replace, skip or error."`
+	DuplicateBy string   `enum:"id,content" default:"id" help:"What makes a document one that exists: its id (its path), or its bytes, under whatever id."`
+	Wait        bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
+	connection  `embed:""`
 }
 
 // ingested sums up a run.
@@ -66,7 +68,7 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	} else if err != nil {
 		return err
 	}
-	run := &ingestRun{server: server, collection: c.Collection, wait: c.Wait}
+	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, wait: c.Wait}
 	run.progress = newProgress(o, len(sources), "files")
 	run.all(ctx, sources, max(1, c.Jobs))
 	run.progress.finish()
@@ -147,6 +149,7 @@ func distinct(sources []source) error {
 type ingestRun struct {
 	server     *client.Client
 	collection string
+	duplicates client.Duplicates
 	wait       bool
 	progress   *progress
 
@@ -222,7 +225,7 @@ func (r *ingestRun) upload(ctx context.Context, s source) (api.Uploaded, error) 
 		return api.Uploaded{}, err
 	}
 	defer file.Close()
-	uploaded, err := r.server.UploadFile(ctx, r.collection, s.id, filepath.Base(s.path), file)
+	uploaded, err := r.server.UploadFile(ctx, r.collection, s.id, filepath.Base(s.path), file, r.duplicates)
 	if err == nil && len(uploaded.Documents) == 0 {
 		err = errors.New("the server took no document")
 	}

@@ -25,6 +25,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"tenants are apart", testTenants},
 		{"ids given to documents", testGivenIDs},
 		{"upload of a known id", testDuplicates},
+		{"upload of known bytes", testDuplicateContent},
+		{"uploads of the same bytes at the same time", testDuplicateContentAtOnce},
 		{"batch is all or nothing", testBatch},
 		{"pages and counts", testPages},
 		{"replace is atomic", testReplace},
