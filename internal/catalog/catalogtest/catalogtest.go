@@ -65,6 +65,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"a document that is being deleted", testDeleting},
 		{"which jobs can be canceled", testCancelable},
 		{"retry in a deleted collection", testRetryInDeletedCollection},
+		{"what a failed ingest left", testCleanUp},
+		{"what a canceled ingest left, and a retry", testCleanUpBeforeRetry},
 		{"wait", testWait},
 		{"keys", testKeys},
 		{"texts that a database may refuse", testTexts},
