@@ -11,16 +11,19 @@ import (
 	"time"
 
 	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/client"
 	"github.com/redkite/redkite/internal/rag"
 )
 
 // ingestCommand uploads files and folders.
 type ingestCommand struct {
-	Paths      []string `arg:"" help:"Files, folders and archives (ZIP, TAR, TAR with gzip); hidden files are left out." type:"existingpath"`
-	Collection string   `short:"c" required:"" help:"Collection; it is made if there is none."`
-	Include    string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
-	Wait       bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
-	connection `embed:""`
+	Paths       []string `arg:"" help:"Files, folders and archives (ZIP, TAR, TAR with gzip); hidden files are left out." type:"existingpath"`
+	Collection  string   `short:"c" required:"" help:"Collection; it is made if there is none."`
+	Include     string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
+	OnDuplicate string   `enum:"replace,skip,error" default:"replace" help:"What to do with a document that exists: replace, skip or error."`
+	DuplicateBy string   `enum:"id,content" default:"id" help:"What makes a document one that exists: its id (its path), or its bytes, under whatever id."`
+	Wait        bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
+	connection  `embed:""`
 }
 
 // ingested sums up a run.
@@ -68,7 +71,7 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	} else if err != nil {
 		return err
 	}
-	run := &ingestRun{server: server, collection: c.Collection, wait: c.Wait, o: o}
+	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, wait: c.Wait, o: o}
 	for _, batch := range batches(sources) {
 		if err := run.batch(ctx, batch); err != nil {
 			return err

@@ -35,6 +35,7 @@ func batches(sources []source) [][]source {
 type ingestRun struct {
 	server     *client.Client
 	collection string
+	duplicates client.Duplicates
 	wait       bool
 	o          output
 	sum        ingested
@@ -68,7 +69,7 @@ func (r *ingestRun) batch(ctx context.Context, sources []source) error {
 // upload sends sources, with a bar for all and one for the file that is being sent.
 func (r *ingestRun) upload(ctx context.Context, sources []source) (api.Batch, error) {
 	sizes := make(map[string]int64, len(sources))
-	u := client.BatchUpload{}
+	u := client.BatchUpload{Duplicates: r.duplicates}
 	for _, s := range sources {
 		if stat, err := os.Stat(s.path); err == nil {
 			sizes[s.id] = stat.Size()

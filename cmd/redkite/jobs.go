@@ -24,7 +24,7 @@ type jobsCommand struct {
 
 type jobsListCommand struct {
 	State      string `enum:",queued,running,retrying,succeeded,failed,canceled" default:"" help:"Only jobs in this state."`
-	Kind       string `enum:",ingest,delete_document,delete_documents,delete_collection,reconcile,rebuild,callback" default:"" help:"Only jobs of this kind."`
+	Kind       string `enum:",ingest,clean_up,delete_document,delete_documents,delete_collection,reconcile,rebuild,callback" default:"" help:"Only jobs of this kind."`
 	Collection string `short:"c" help:"Only jobs on this collection."`
 	Document   string `help:"Only jobs on this document of the collection."`
 	Limit      int    `default:"50" help:"Most jobs listed, up to 1000."`

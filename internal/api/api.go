@@ -52,7 +52,8 @@ type Collections struct {
 // NewDocuments uploads documents as JSON: all of them are taken, or none.
 type NewDocuments struct {
 	Documents   []NewDocument `json:"documents" doc:"The documents." minItems:"1" maxItems:"1000"`
-	OnDuplicate string        `json:"on_duplicate,omitempty" enum:"replace,skip,error" doc:"What to do with an id that exists. Defaults to replace."`
+	OnDuplicate string        `json:"on_duplicate,omitempty" enum:"replace,skip,error" doc:"What to do with a document that exists. Defaults to replace; without an id and without duplicate_by only the same upload again counts, and is unchanged."`
+	DuplicateBy string        `json:"duplicate_by,omitempty" enum:"id,content" doc:"What makes a document one that exists: its id, or its bytes. Defaults to the id where there is one, else the bytes."`
 }
 
 // NewDocument is one document as JSON: either text or chunks is given.
@@ -84,7 +85,7 @@ type UploadedDocument struct {
 	Filename   string       `json:"filename,omitempty"`
 	JobID      rag.JobID    `json:"job_id,omitempty" doc:"The job that makes it searchable; left out where nothing is to be done."`
 	Status     rag.Status   `json:"status"`
-	Unchanged  bool         `json:"unchanged" doc:"The same bytes, title and metadata were there already."`
+	Unchanged  bool         `json:"unchanged" doc:"Nothing is to be done: the same bytes, title and metadata are there already, or the upload was skipped as a duplicate of this document."`
 	Error      *rag.Failure `json:"error,omitempty"`
 }
 
@@ -289,15 +290,17 @@ type Version struct {
 
 // Problem is an error answer (RFC 9457).
 type Problem struct {
-	Type       string          `json:"type" example:"about:blank"`
-	Title      string          `json:"title"`
-	Status     int             `json:"status"`
-	Detail     string          `json:"detail" doc:"What happened, to what, and what to do."`
-	Instance   string          `json:"instance,omitempty" doc:"Path of the request."`
-	Code       string          `json:"code" doc:"For programs to switch on."`
-	RequestID  string          `json:"request_id"`
-	Errors     []ProblemDetail `json:"errors,omitempty"`
-	RetryAfter int             `json:"retry_after,omitempty" doc:"Seconds."`
+	Type        string          `json:"type" example:"about:blank"`
+	Title       string          `json:"title"`
+	Status      int             `json:"status"`
+	Detail      string          `json:"detail" doc:"What happened, to what, and what to do."`
+	Instance    string          `json:"instance,omitempty" doc:"Path of the request."`
+	Code        string          `json:"code" doc:"For programs to switch on."`
+	RequestID   string          `json:"request_id"`
+	Errors      []ProblemDetail `json:"errors,omitempty"`
+	DocumentID  string          `json:"document_id,omitempty" doc:"Your id of the document that stands in the way."`
+	DocumentURL string          `json:"document_url,omitempty" doc:"Path of that document."`
+	RetryAfter  int             `json:"retry_after,omitempty" doc:"Seconds."`
 }
 
 // ProblemDetail points at one part of a request.

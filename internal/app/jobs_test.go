@@ -131,8 +131,8 @@ func TestCancelAndRetry(t *testing.T) {
 	s.json(409, "POST", fmt.Sprintf("/api/v1/jobs/%v:cancel", id), nil)
 	s.json(404, "POST", "/api/v1/jobs/4711:cancel", nil)
 	for query, want := range map[string]int{
-		"?collection=log": 1, "?collection=log&document=long": 1, "?kind=ingest&state=succeeded": 1, "?kind=delete_document": 0,
-		"?created_from=2001-01-01T00:00:00Z": 1, "?created_before=2001-01-01T00:00:00Z": 0,
+		"?collection=log": 2, "?collection=log&document=long": 2, "?kind=clean_up": 1, "?kind=ingest&state=succeeded": 1, "?kind=delete_document": 0,
+		"?created_from=2001-01-01T00:00:00Z": 2, "?created_before=2001-01-01T00:00:00Z": 0,
 	} {
 		if got := len(s.json(200, "GET", "/api/v1/jobs"+query, nil)["jobs"].([]any)); got != want {
 			t.Errorf("%s: %d jobs, want %d", query, got, want)

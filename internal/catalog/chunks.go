@@ -65,7 +65,7 @@ func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error
 		return t, nil
 	}
 	t.Document, err = documentByID(ctx, c.read, j.Document)
-	if j.Kind == rag.JobDeleteDocument && errors.Is(err, sql.ErrNoRows) {
+	if (j.Kind == rag.JobDeleteDocument || j.Kind == rag.JobCleanUp) && errors.Is(err, sql.ErrNoRows) {
 		t.Document, err = rag.Document{ID: j.Document, Collection: j.Collection}, nil // an earlier attempt came that far
 	}
 	if err != nil || j.Kind != rag.JobIngest {

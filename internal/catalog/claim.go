@@ -57,6 +57,7 @@ func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner s
 // It waits while a handler is still running that was canceled and has not stopped: of this job, which was retried since,
 // or of another one on the same document, or on the same collection for a job on that. That keeps it from writing to
 // Milvus what this job has removed.
+// An ingest that was retried waits until what it left before is removed: else rows would be forgotten that Milvus has.
 // A reconciliation runs beside everything but its like and the jobs that drop the index. A rebuild lets running jobs end
 // and keeps others from beginning.
 func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (time.Duration, error) {
@@ -77,6 +78,12 @@ func held(ctx context.Context, tx *transaction, j rag.Job, now time.Time) (time.
 	}
 	if n > 0 {
 		return drainPoll, nil
+	}
+	if j.Kind == rag.JobIngest {
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM jobs WHERE document_id = ? AND kind = ? AND finished_at IS NULL`,
+			j.Document, rag.JobCleanUp).Scan(&n); err != nil || n > 0 {
+			return drainPoll, err
+		}
 	}
 	if j.Kind == rag.JobRebuild || j.Kind == rag.JobDeleteCollection || j.Kind == rag.JobDeleteDocuments {
 		return 0, nil
@@ -221,8 +228,11 @@ func (s settling) fail(ctx context.Context, cause error) error {
 
 // end fails the job for a reason that is noted.
 func (s settling) end(ctx context.Context, f *rag.Failure) error {
-	return moveJob(ctx, s.tx, s.job, rag.JobFailed, f, `finished_at = ?, next_run_at = NULL, failures = failures + 1,
-		error_code = ?, error_message = ?`, micros(s.c.now()), f.Code, f.Message)
+	if err := moveJob(ctx, s.tx, s.job, rag.JobFailed, f, `finished_at = ?, next_run_at = NULL, failures = failures + 1,
+		error_code = ?, error_message = ?`, micros(s.c.now()), f.Code, f.Message); err != nil {
+		return err
+	}
+	return s.c.cleanUp(ctx, s.tx, s.job)
 }
 
 // requeue gives the job to the next process, as if this attempt had not been.

@@ -31,6 +31,9 @@ func (c *Catalog) CancelJob(ctx context.Context, tenant string, id rag.JobID) (r
 			return err
 		}
 		ended = []rag.JobID{id}
+		if err := c.cleanUp(ctx, tx, job); err != nil {
+			return err
+		}
 		job, err = scanJob(tx.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = ?`, id))
 		return err
 	})
@@ -49,6 +52,8 @@ func cancelable(ctx context.Context, tx *transaction, job rag.Job) error {
 	switch job.Kind {
 	case rag.JobDeleteDocument, rag.JobDeleteCollection:
 		return conflict("not_cancelable", "job %d deletes what search does not return any more; that can't be taken back", job.ID)
+	case rag.JobCleanUp:
+		return conflict("not_cancelable", "job %d removes what a failed or canceled job left; there is nothing in it to take back", job.ID)
 	case rag.JobRebuild:
 		return conflict("not_cancelable", "job %d fills the index anew; left half done, search would miss documents", job.ID)
 	case rag.JobIngest:
@@ -66,7 +71,8 @@ func cancelable(ctx context.Context, tx *transaction, job rag.Job) error {
 
 // RetryJob runs one of the tenant's jobs that failed or was canceled once more, under its own id, from where it stopped:
 // the job is the request, and whoever holds its id, or waits for it, sees what becomes of it. Its attempts before stay
-// listed, and what was chunked and indexed then is kept. Where a handler of it is still stopping, it begins after that.
+// listed. What was chunked and indexed then is kept where its removal has not begun, else made anew. Where a handler of it
+// is still stopping, or what it left is being removed, it begins after that.
 // Any other job, and one whose version a newer upload has replaced or whose document is gone, is a conflict. One that
 // was given up because it kills its worker is given up again at the next crash.
 func (c *Catalog) RetryJob(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {

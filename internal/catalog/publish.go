@@ -46,6 +46,15 @@ func (c *Catalog) Publish(ctx context.Context, claim rag.Claim) error {
 const deadVersions = `(SELECT v.version FROM versions v JOIN documents d ON d.id = v.document_id
 	WHERE d.id = ? AND (d.deleted_at IS NOT NULL OR v.version < d.live_version))`
 
+// deadFor gives the versions, of the document that is asked for twice, whose chunks a job removes: the dead ones, or
+// those that count as not cut.
+func deadFor(j rag.Job) string {
+	if j.Kind == rag.JobCleanUp {
+		return `(SELECT v.version FROM versions v WHERE v.document_id = ? AND v.chunks IS NULL)`
+	}
+	return deadVersions
+}
+
 // DeadChunks gives up to limit chunks of the job's document that search will never return again, in order of their ids.
 func (c *Catalog) DeadChunks(ctx context.Context, claim rag.Claim, limit int) ([]rag.ChunkID, error) {
 	what := fmt.Sprintf("read dead chunks for job %d", claim.Job)
@@ -54,7 +63,7 @@ func (c *Catalog) DeadChunks(ctx context.Context, claim rag.Claim, limit int) ([
 		return nil, unavailable(what, err)
 	}
 	ids, err := collect(ctx, c.read, scanOne[rag.ChunkID], `SELECT k.id FROM chunks k
-		WHERE k.document_id = ? AND k.version IN `+deadVersions+` ORDER BY k.id LIMIT ?`, j.Document, j.Document, limit)
+		WHERE k.document_id = ? AND k.version IN `+deadFor(j)+` ORDER BY k.id LIMIT ?`, j.Document, j.Document, limit)
 	if err != nil {
 		return nil, unavailable(what, err)
 	}
@@ -64,7 +73,7 @@ func (c *Catalog) DeadChunks(ctx context.Context, claim rag.Claim, limit int) ([
 // Forget removes rows of dead chunks, which Milvus must have forgotten already. Ids that are not dead are left alone.
 func (c *Catalog) Forget(ctx context.Context, claim rag.Claim, ids []rag.ChunkID) error {
 	return c.fenced(ctx, claim, fmt.Sprintf("forget %d chunks", len(ids)), func(tx *transaction, j rag.Job) error {
-		_, err := execBatches(ctx, tx, `DELETE FROM chunks WHERE document_id = ? AND version IN `+deadVersions+` AND id IN `,
+		_, err := execBatches(ctx, tx, `DELETE FROM chunks WHERE document_id = ? AND version IN `+deadFor(j)+` AND id IN `,
 			ids, j.Document, j.Document)
 		return err
 	})

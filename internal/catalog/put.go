@@ -23,11 +23,11 @@ func (c *Catalog) PutDocument(ctx context.Context, collection rag.CollectionID, 
 // PutDocuments writes documents, their versions and their jobs in one transaction, in the order given: all or, on an
 // error, none. When it returns, they are on disk and will not be lost.
 //
-// An upload whose id exists makes the document's next version, unless OnDuplicate says otherwise; a job for an older
-// version that is not done is canceled, so that versions never go backwards. The same bytes, title, filename, media type
-// and metadata as the newest version, when that did not fail, are Unchanged: no version, no job (where the newest
-// version is still being worked on, its job is given). With OnDuplicate "error", an id that exists is a Problem with
-// code "document_exists".
+// An upload of a document that exists (by its id or by its bytes, as DuplicateBy says) makes the document's next version,
+// unless OnDuplicate says otherwise; a job for an older version that is not done is canceled, so that versions never go
+// backwards. The same bytes, title, filename, media type and metadata as the newest version, when that did not fail, are
+// Unchanged: no version, no job (where the newest version is still being worked on, its job is given). With OnDuplicate
+// "skip" so is every duplicate. With "error" it is a Problem with code "document_exists" that names the document.
 func (c *Catalog) PutDocuments(ctx context.Context, collection rag.CollectionID, staged []ingest.Staged) ([]ingest.Accepted, error) {
 	var accepted []ingest.Accepted
 	var ended []rag.JobID
@@ -85,57 +85,32 @@ func (p *putter) put(ctx context.Context, s ingest.Staged) (ingest.Accepted, err
 	if err != nil {
 		return ingest.Accepted{}, err
 	}
-	var existing rag.Document
-	found := false
-	if s.Upload.ExternalID != "" {
-		if existing, found, err = documentByExternalID(ctx, p.tx, p.collection, s.Upload.ExternalID); err != nil {
-			return ingest.Accepted{}, fmt.Errorf("read document %s: %w", s.Upload.ExternalID, err)
-		}
+	m, err := p.match(ctx, s, metadata)
+	if err != nil {
+		return ingest.Accepted{}, err
 	}
-	if !found {
+	if !m.found {
 		id, err := p.addDocument(ctx, s.Upload.ExternalID)
 		if err != nil {
 			return ingest.Accepted{}, err
 		}
 		return p.addVersion(ctx, id, 1, s, metadata)
 	}
-	done, err := p.duplicate(ctx, existing, s, metadata)
-	if done != nil || err != nil {
-		return *done, err
+	if done, err := p.settle(ctx, m, s, metadata); err != nil || done != nil {
+		return orNothing(done), err
 	}
-	if err := p.supersede(ctx, existing.ID); err != nil {
+	if err := p.supersede(ctx, m.ID); err != nil {
 		return ingest.Accepted{}, err
 	}
-	return p.addVersion(ctx, existing.ID, existing.Version+1, s, metadata)
+	return p.addVersion(ctx, m.ID, m.Version+1, s, metadata)
 }
 
-// duplicate settles an upload whose id exists where no new version is to be made; else it gives nil.
-func (p *putter) duplicate(ctx context.Context, existing rag.Document, s ingest.Staged, metadata string) (*ingest.Accepted, error) {
-	if s.Upload.OnDuplicate == ingest.DuplicateError {
-		return &ingest.Accepted{}, &rag.Problem{
-			Kind: rag.ErrConflict, Code: "document_exists",
-			Message: fmt.Sprintf("document %q exists already (version %d, %s); replace it, or send another id",
-				existing.ExternalID, existing.Version, existing.Status),
-		}
+// orNothing gives what there is.
+func orNothing(a *ingest.Accepted) ingest.Accepted {
+	if a == nil {
+		return ingest.Accepted{}
 	}
-	before, err := toJSON(existing.Metadata)
-	if err != nil {
-		return &ingest.Accepted{}, err
-	}
-	u := s.Upload
-	same := existing.SHA256 == s.SHA256 && (u.Title == "" || existing.Title == u.Title) && existing.Filename == u.Filename &&
-		existing.MediaType == u.MediaType && before == metadata && existing.Status != rag.StatusFailed && existing.Status != rag.StatusCanceled
-	if !same && u.OnDuplicate != ingest.DuplicateSkip {
-		return nil, nil
-	}
-	accepted := &ingest.Accepted{Document: existing, Unchanged: true}
-	job, err := scanJob(p.tx.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j
-		WHERE j.document_id = ? AND j.kind = ? AND j.finished_at IS NULL`, existing.ID, rag.JobIngest))
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return &ingest.Accepted{}, fmt.Errorf("read job of document %d: %w", existing.ID, err)
-	}
-	accepted.Job = job
-	return accepted, nil
+	return *a
 }
 
 // addDocument inserts a document without a version. A client may have taken the id that would be given; then a later

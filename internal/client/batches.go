@@ -26,8 +26,8 @@ type BatchFile struct {
 
 // BatchUpload is a batch to be sent.
 type BatchUpload struct {
-	Files          []BatchFile
-	OnDuplicate    string // empty for the server's default
+	Files []BatchFile
+	Duplicates
 	CallbackURL    string
 	CallbackSecret string
 	// Sent is told of each file's bytes as they go, and of its end; nil for nobody. When the batch is sent again it
@@ -77,7 +77,7 @@ func (c *Client) batchOnce(ctx context.Context, collection string, u BatchUpload
 }
 
 func writeBatch(form *multipart.Writer, u BatchUpload) error {
-	for _, field := range [][2]string{{"on_duplicate", u.OnDuplicate}, {"callback_url", u.CallbackURL}, {"callback_secret", u.CallbackSecret}} {
+	for _, field := range [][2]string{{"on_duplicate", u.On}, {"duplicate_by", u.By}, {"callback_url", u.CallbackURL}, {"callback_secret", u.CallbackSecret}} {
 		if field[1] == "" {
 			continue
 		}

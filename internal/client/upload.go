@@ -18,27 +18,33 @@ func (c *Client) UploadDocuments(ctx context.Context, collection string, documen
 	return out, err
 }
 
+// Duplicates says what is done with an upload of a document that exists; empty members leave it to the server.
+type Duplicates struct {
+	On string // replace, skip or error
+	By string // what makes a duplicate: id or content
+}
+
 // UploadFile creates or replaces a document from a file, which is streamed; it does not wait for the job. While the
 // server asks for patience the file is sent again, if content can be read again.
-func (c *Client) UploadFile(ctx context.Context, collection, id, filename string, content io.Reader) (api.Uploaded, error) {
+func (c *Client) UploadFile(ctx context.Context, collection, id, filename string, content io.Reader, d Duplicates) (api.Uploaded, error) {
 	var out api.Uploaded
 	seeker, repeatable := content.(io.Seeker)
 	if !repeatable {
-		err := c.uploadOnce(ctx, collection, id, filename, content, &out)
+		err := c.uploadOnce(ctx, collection, id, filename, content, d, &out)
 		return out, err
 	}
 	err := again(ctx, func() error {
 		if _, err := seeker.Seek(0, io.SeekStart); err != nil {
 			return fmt.Errorf("read %s from its start: %w", filename, err)
 		}
-		return c.uploadOnce(ctx, collection, id, filename, content, &out)
+		return c.uploadOnce(ctx, collection, id, filename, content, d, &out)
 	})
 	return out, err
 }
 
 // uploadOnce sends a file as a form. The id is a field of the form and not a part of the address, so that it may hold
 // anything, slashes too.
-func (c *Client) uploadOnce(ctx context.Context, collection, id, filename string, content io.Reader, out *api.Uploaded) error {
+func (c *Client) uploadOnce(ctx context.Context, collection, id, filename string, content io.Reader, d Duplicates, out *api.Uploaded) error {
 	read, write := io.Pipe()
 	form := multipart.NewWriter(write)
 	written := make(chan struct{})
@@ -46,6 +52,11 @@ func (c *Client) uploadOnce(ctx context.Context, collection, id, filename string
 	go func() {
 		defer close(written)
 		err := form.WriteField("id", id)
+		for name, value := range map[string]string{"on_duplicate": d.On, "duplicate_by": d.By} {
+			if err == nil && value != "" {
+				err = form.WriteField(name, value)
+			}
+		}
 		var part io.Writer
 		if err == nil {
 			part, err = form.CreateFormFile("file", filename)

@@ -25,6 +25,7 @@ type batchUpload struct {
 	receipt     *ingest.Receipt
 	callback    *rag.Callback
 	onDuplicate string
+	duplicateBy string
 	metadata    rag.Metadata
 }
 
@@ -95,7 +96,7 @@ func (u *batchUpload) read(c *gin.Context) error {
 	if err != nil && c.GetHeader("Content-Type") != "" {
 		return rag.Invalid("", "the Content-Type header can't be read")
 	}
-	for _, name := range []string{"on_duplicate", "callback_url"} {
+	for _, name := range []string{"on_duplicate", "duplicate_by", "callback_url"} {
 		if value := c.Query(name); value != "" {
 			if err := u.set(name, []byte(value)); err != nil {
 				return err
@@ -190,7 +191,10 @@ func (u *batchUpload) set(name string, raw []byte) error {
 	switch name {
 	case "on_duplicate":
 		u.onDuplicate = string(raw)
-		return checkDuplicate(u.onDuplicate)
+		return checkDuplicate(u.onDuplicate, "")
+	case "duplicate_by":
+		u.duplicateBy = string(raw)
+		return checkDuplicate("", u.duplicateBy)
 	case "metadata":
 		u.metadata = nil
 		if err := json.Unmarshal(raw, &u.metadata); err != nil {
@@ -208,7 +212,7 @@ func (u *batchUpload) set(name string, raw []byte) error {
 		}
 		return nil
 	}
-	return rag.Invalid("/"+name, "unknown form field %q; a batch takes file, archive, metadata, on_duplicate, callback_url and callback_secret", name)
+	return rag.Invalid("/"+name, "unknown form field %q; a batch takes file, archive, metadata, on_duplicate, duplicate_by, callback_url and callback_secret", name)
 }
 
 // ready checks, before a file is read, what came before it.
@@ -240,7 +244,7 @@ func (u *batchUpload) file(ctx context.Context, part *multipart.Part) error {
 
 func (u *batchUpload) take(ctx context.Context, clean string, body io.Reader) error {
 	return u.receipt.Add(ctx, ingest.Upload{
-		ExternalID: clean, Filename: path.Base(clean), Metadata: u.metadata, OnDuplicate: u.onDuplicate, Body: body,
+		ExternalID: clean, Filename: path.Base(clean), Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
 	})
 }
 

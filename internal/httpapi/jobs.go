@@ -110,7 +110,7 @@ func (s *Server) jobRoutes(service huma.API) {
 // JobSelection says which jobs to list.
 type JobSelection struct {
 	State      string      `query:"state" enum:"queued,running,retrying,succeeded,failed,canceled" doc:"Only jobs in this state."`
-	Kind       string      `query:"kind" enum:"ingest,delete_document,delete_documents,delete_collection,reconcile,rebuild,callback" doc:"Only jobs of this kind."`
+	Kind       string      `query:"kind" enum:"ingest,clean_up,delete_document,delete_documents,delete_collection,reconcile,rebuild,callback" doc:"Only jobs of this kind."`
 	Collection string      `query:"collection" doc:"Only jobs on this collection."`
 	Document   string      `query:"document" doc:"Only jobs on this document, by your id, also when it is deleted; its collection has to be named too."`
 	Batch      rag.BatchID `query:"batch" doc:"Only jobs of this batch."`

@@ -42,19 +42,21 @@ func (s *Server) uploadRoutes(service huma.API, group *gin.RouterGroup) {
 		"id":           {Type: huma.TypeString, Description: "Your id of the document, where there is one file."},
 		"title":        {Type: huma.TypeString, Description: "Title of the files after it."},
 		"metadata":     {Type: huma.TypeString, Description: "JSON object: metadata of the files after it."},
-		"on_duplicate": {Type: huma.TypeString, Enum: []any{"replace", "skip", "error"}, Description: "What to do with an id that exists."},
+		"on_duplicate": {Type: huma.TypeString, Enum: []any{"replace", "skip", "error"}, Description: "What to do with a document that exists."},
+		"duplicate_by": {Type: huma.TypeString, Enum: []any{"id", "content"}, Description: "What makes a document one that exists: its id, or its bytes."},
 	}
 	form := &huma.Schema{Type: huma.TypeObject, Required: []string{"file"}, Properties: map[string]*huma.Schema{"file": {Type: huma.TypeArray, Items: file}}}
 	single := &huma.Schema{Type: huma.TypeObject, Required: []string{"file"}, Properties: map[string]*huma.Schema{"file": file}}
 	for name, schema := range fields {
 		form.Properties[name] = schema
-		if name != "id" {
+		if name != "id" && name != "duplicate_by" {
 			single.Properties[name] = schema
 		}
 	}
 	service.OpenAPI().AddOperation(s.uploadOperation(huma.Operation{
 		OperationID: "upload-documents", Method: http.MethodPost, Path: apiBase + "/collections/{collection}/documents", Summary: "Upload documents",
 		Description: "Files as a form, or documents as JSON. They are durable when the answer comes; a job each makes them searchable. Files that are refused are listed, and the others taken; JSON documents are taken together or not at all.",
+		Parameters:  []*huma.Param{{Name: "duplicate_by", In: "query", Description: "What makes a document one that exists: its id, or its bytes. Defaults to the id where there is one, else the bytes.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"id", "content"}}}},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"multipart/form-data": {Schema: form},
 			"application/json":    {Schema: s.schemas.Schema(reflect.TypeFor[api.NewDocuments](), true, "")},
@@ -79,7 +81,7 @@ func (s *Server) uploadOperation(op huma.Operation) *huma.Operation {
 	op.Parameters = append([]*huma.Param{
 		{Name: "collection", In: "path", Required: true, Description: "Name of the collection.", Schema: text},
 		{Name: "wait", In: "query", Description: "How long to wait for the jobs to end, such as 30s; at most 5m.", Schema: text},
-		{Name: "on_duplicate", In: "query", Description: "What to do with an id that exists. Defaults to replace.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"replace", "skip", "error"}}},
+		{Name: "on_duplicate", In: "query", Description: "What to do with a document that exists. Defaults to replace; where neither an id nor duplicate_by is given only the same upload again counts, and is unchanged.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"replace", "skip", "error"}}},
 	}, op.Parameters...)
 	uploaded := s.schemas.Schema(reflect.TypeFor[api.Uploaded](), true, "")
 	problem := s.schemas.Schema(reflect.TypeFor[api.Problem](), true, "")

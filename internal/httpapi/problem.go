@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -101,6 +102,11 @@ func (s *Server) render(c *gin.Context, status int, err error) {
 func (s *Server) finish(c *gin.Context, err error) api.Problem {
 	p := problemOf(err)
 	p.Instance, p.RequestID = c.Request.URL.Path, requestID(c)
+	var problem *rag.Problem
+	if errors.As(err, &problem) && problem.Document != "" {
+		p.DocumentID = problem.Document
+		p.DocumentURL = apiBase + "/collections/" + url.PathEscape(c.Param("collection")) + "/documents/" + url.PathEscape(problem.Document)
+	}
 	if p.RetryAfter > 0 {
 		c.Header("Retry-After", strconv.Itoa(p.RetryAfter))
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,7 +36,8 @@ type upload struct {
 	collection  rag.Collection
 	wait        time.Duration
 	id          string // of the document, for PUT
-	onDuplicate string
+	onDuplicate string // empty where the request does not say
+	duplicateBy string
 	title       string
 	metadata    rag.Metadata
 	staged      []ingest.Staged
@@ -57,7 +59,7 @@ func (s *Server) putDocument(c *gin.Context) {
 }
 
 func (s *Server) takeUpload(c *gin.Context, id string) {
-	u := &upload{id: id, onDuplicate: ingest.DuplicateReplace}
+	u := &upload{id: id}
 	err := s.begin(c, u)
 	if err == nil {
 		err = s.stage(c, u)
@@ -88,9 +90,7 @@ func (s *Server) begin(c *gin.Context, u *upload) error {
 	if u.wait, err = (Waiting{Wait: c.Query("wait")}).duration(); err != nil {
 		return err
 	}
-	if d := c.Query("on_duplicate"); d != "" {
-		u.onDuplicate = d
-	}
+	u.onDuplicate, u.duplicateBy = c.Query("on_duplicate"), c.Query("duplicate_by")
 	u.collection, err = s.deps.Collections.Collection(ctx, tenant(ctx), c.Param("collection"))
 	return err
 }
@@ -175,23 +175,25 @@ func (u *upload) field(part *multipart.Part) error {
 		u.title = string(raw)
 	case "on_duplicate":
 		u.onDuplicate = string(raw)
+	case "duplicate_by":
+		u.duplicateBy = string(raw)
 	case "metadata":
 		if err := json.Unmarshal(raw, &u.metadata); err != nil {
 			return rag.Invalid("/metadata", "form field \"metadata\" must be a JSON object")
 		}
 	default:
-		return rag.Invalid("/"+part.FormName(), "unknown form field %q; a form takes file, id, title, metadata and on_duplicate", part.FormName())
+		return rag.Invalid("/"+part.FormName(), "unknown form field %q; a form takes file, id, title, metadata, on_duplicate and duplicate_by", part.FormName())
 	}
 	return nil
 }
 
 // stageFile makes one file durable. One that is refused is noted, and the others go on; any other error ends the upload.
 func (s *Server) stageFile(c *gin.Context, u *upload, name string, body io.Reader) error {
-	if err := checkDuplicate(u.onDuplicate); err != nil {
+	if err := u.checkDuplicate(c.Request.Method); err != nil {
 		return err
 	}
 	staged, err := s.deps.Intake.Stage(c.Request.Context(), u.collection, ingest.Upload{
-		ExternalID: u.id, Title: u.title, Filename: path.Base(name), Metadata: u.metadata, OnDuplicate: u.onDuplicate, Body: body,
+		ExternalID: u.id, Title: u.title, Filename: path.Base(name), Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
 	})
 	var problem *rag.Problem
 	switch {
@@ -208,12 +210,26 @@ func (s *Server) stageFile(c *gin.Context, u *upload, name string, body io.Reade
 	return err
 }
 
-func checkDuplicate(onDuplicate string) error {
-	switch onDuplicate {
-	case ingest.DuplicateReplace, ingest.DuplicateSkip, ingest.DuplicateError:
-		return nil
+// checkDuplicate refuses values that there are not; empty ones leave it to the intake.
+func checkDuplicate(on, by string) error {
+	if !slices.Contains([]string{"", ingest.DuplicateReplace, ingest.DuplicateSkip, ingest.DuplicateError}, on) {
+		return rag.Invalid("/on_duplicate", "on_duplicate is replace, skip or error, not %q", on)
 	}
-	return rag.Invalid("/on_duplicate", "on_duplicate is replace, skip or error, not %q", onDuplicate)
+	if !slices.Contains([]string{"", ingest.DuplicateByID, ingest.DuplicateByContent}, by) {
+		return rag.Invalid("/duplicate_by", "duplicate_by is id or content, not %q", by)
+	}
+	return nil
+}
+
+// checkDuplicate refuses what an upload can't say of duplicates. A PUT names its document, so its bytes can't name another.
+func (u *upload) checkDuplicate(method string) error {
+	if err := checkDuplicate(u.onDuplicate, u.duplicateBy); err != nil {
+		return err
+	}
+	if method == http.MethodPut && u.duplicateBy == ingest.DuplicateByContent {
+		return rag.Invalid("/duplicate_by", "PUT names a document by its id; for duplicate_by=content upload with POST")
+	}
+	return nil
 }
 
 // stageJSON takes documents written as JSON: a list, or for PUT one.
@@ -240,7 +256,10 @@ func (s *Server) stageJSON(c *gin.Context, u *upload, body io.Reader) error {
 	if request.OnDuplicate != "" {
 		u.onDuplicate = request.OnDuplicate
 	}
-	if err := checkDuplicate(u.onDuplicate); err != nil {
+	if request.DuplicateBy != "" {
+		u.duplicateBy = request.DuplicateBy
+	}
+	if err := u.checkDuplicate(c.Request.Method); err != nil {
 		return err
 	}
 	for i, d := range request.Documents {
@@ -261,7 +280,7 @@ func (s *Server) stageDocument(c *gin.Context, u *upload, d api.NewDocument, at 
 	if (d.Text != "") == (d.Chunks != nil) {
 		return ingest.Staged{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty_document", Pointer: at, Message: "a document has either text or chunks, and neither may be empty"}
 	}
-	up := ingest.Upload{ExternalID: d.ID, Title: d.Title, MediaType: d.MediaType, Metadata: d.Metadata, OnDuplicate: u.onDuplicate, Text: d.Text}
+	up := ingest.Upload{ExternalID: d.ID, Title: d.Title, MediaType: d.MediaType, Metadata: d.Metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Text: d.Text}
 	for _, ch := range d.Chunks {
 		up.Chunks = append(up.Chunks, ingest.GivenChunk{Text: ch.Text, Headings: ch.Headings, Page: ch.Page})
 	}

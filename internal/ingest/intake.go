@@ -29,7 +29,8 @@ type Upload struct {
 	Filename    string
 	MediaType   string // for Text: text/plain (when empty), text/markdown or text/html; for Body the bytes decide
 	Metadata    rag.Metadata
-	OnDuplicate string // DuplicateReplace, DuplicateSkip or DuplicateError: what to do when the id exists
+	OnDuplicate string // DuplicateReplace (also when empty), DuplicateSkip or DuplicateError: what to do with a duplicate
+	DuplicateBy string // DuplicateByID or DuplicateByContent: what makes one; when empty the id, or the bytes where there is none
 	Body        io.Reader
 	Text        string
 	Chunks      []GivenChunk
@@ -42,11 +43,17 @@ type GivenChunk struct {
 	Page     int      `json:"page,omitempty"`
 }
 
-// What to do with an upload whose id exists already.
+// What to do with an upload of a document that exists already.
 const (
 	DuplicateReplace = "replace"
 	DuplicateSkip    = "skip"
 	DuplicateError   = "error"
+)
+
+// What makes an upload one of a document that exists already.
+const (
+	DuplicateByID      = "id"
+	DuplicateByContent = "content"
 )
 
 // mediaChunks is the media type of an original that is the client's own chunks, a JSON list of GivenChunk.

@@ -17,6 +17,22 @@ func (w *Worker) deleteDocument(ctx context.Context, c rag.Claim, job rag.Job) e
 	})
 }
 
+// cleanUp removes the chunks that an ingest which failed or was canceled left in the index. The version's row and original
+// stay, for a retry.
+func (w *Worker) cleanUp(ctx context.Context, c rag.Claim) error {
+	task, err := w.Ledger.Task(ctx, c)
+	if err != nil {
+		return fmt.Errorf("read task: %w", err)
+	}
+	if err := w.Ledger.SetStage(ctx, c, rag.StageDelete); err != nil {
+		return err
+	}
+	if err := w.Ledger.GiveUp(ctx, c); err != nil {
+		return err
+	}
+	return w.removeDead(ctx, c, task.Collection)
+}
+
 // deleteCollection removes what is left of a collection that nobody can reach any more.
 func (w *Worker) deleteCollection(ctx context.Context, c rag.Claim, job rag.Job) error {
 	return w.remove(ctx, c, func(collection rag.Collection) error {

@@ -55,6 +55,9 @@ type Versions interface {
 	Publish(ctx context.Context, c rag.Claim) error
 	// DeadChunks gives up to limit chunks of the document that no live version has.
 	DeadChunks(ctx context.Context, c rag.Claim, limit int) ([]rag.ChunkID, error)
+	// GiveUp has what the document's failed, canceled and overtaken versions left count as dead for the claim's job, also
+	// when one of them is retried meanwhile: it is cut anew.
+	GiveUp(ctx context.Context, c rag.Claim) error
 	// Forget removes dead chunk rows.
 	Forget(ctx context.Context, c rag.Claim, ids []rag.ChunkID) error
 }
@@ -135,6 +138,8 @@ func (w *Worker) Handle(ctx context.Context, c rag.Claim, job rag.Job) error {
 	switch job.Kind {
 	case rag.JobIngest:
 		return w.ingest(ctx, c)
+	case rag.JobCleanUp:
+		return w.cleanUp(ctx, c)
 	case rag.JobDeleteDocument:
 		return w.deleteDocument(ctx, c, job)
 	case rag.JobDeleteCollection:
@@ -172,7 +177,10 @@ func (w *Worker) ingest(ctx context.Context, c rag.Claim) error {
 			return err
 		}
 	}
-	return w.removeDead(ctx, c, task.Collection)
+	if err := w.removeDead(ctx, c, task.Collection); err != nil {
+		return err
+	}
+	return w.releaseBlobs(ctx, c)
 }
 
 // makeVersion takes the version of a task from its original to live.
@@ -296,7 +304,8 @@ func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Enco
 	}
 }
 
-// removeDead takes what earlier versions left out of the index, then out of the catalog.
+// removeDead takes dead chunks out of the index, then out of the catalog: while it has them, an interrupted removal is
+// found again.
 func (w *Worker) removeDead(ctx context.Context, c rag.Claim, collection rag.Collection) error {
 	for {
 		dead, err := w.Ledger.DeadChunks(ctx, c, removeBatch)
@@ -304,7 +313,7 @@ func (w *Worker) removeDead(ctx context.Context, c rag.Claim, collection rag.Col
 			return fmt.Errorf("list dead chunks: %w", err)
 		}
 		if len(dead) == 0 {
-			return w.releaseBlobs(ctx, c)
+			return nil
 		}
 		if err := w.Removal.Delete(ctx, collection, dead); err != nil {
 			return fmt.Errorf("remove %d dead chunks: %w", len(dead), err)

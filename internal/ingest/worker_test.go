@@ -23,6 +23,7 @@ type desk struct {
 	indexed  map[rag.ChunkID]bool
 	reused   int
 	vectors  map[rag.ChunkID]rag.Embedding
+	givenUp  bool   // what the version that is not live has is dead
 	text     string // the original; every line is a block
 	embedded []string
 	fail     func(step string) error
@@ -47,7 +48,7 @@ func (d *desk) worker() *Worker {
 
 // upload makes the next version of the document to work on.
 func (d *desk) upload(text string) {
-	d.text, d.task.Chunked, d.task.Live, d.embedded, d.reused = text, false, false, nil, 0
+	d.text, d.task.Chunked, d.task.Live, d.embedded, d.reused, d.givenUp = text, false, false, nil, 0, false
 	d.task.Document.Version++
 }
 
@@ -106,10 +107,18 @@ func (d *desk) Publish(context.Context, rag.Claim) error {
 	return nil
 }
 
+func (d *desk) GiveUp(context.Context, rag.Claim) error {
+	if err := d.fail("give up"); err != nil {
+		return err
+	}
+	d.givenUp, d.task.Chunked = true, false
+	return nil
+}
+
 func (d *desk) DeadChunks(context.Context, rag.Claim, int) ([]rag.ChunkID, error) {
 	var dead []rag.ChunkID
 	for id, ch := range d.rows {
-		if ch.Version < d.task.Document.LiveVersion {
+		if ch.Version < d.task.Document.LiveVersion || d.givenUp && ch.Version != d.task.Document.LiveVersion {
 			dead = append(dead, id)
 		}
 	}
@@ -122,6 +131,7 @@ func (d *desk) Forget(_ context.Context, _ rag.Claim, ids []rag.ChunkID) error {
 	}
 	for _, id := range ids {
 		delete(d.rows, id)
+		delete(d.indexed, id)
 	}
 	return nil
 }
@@ -319,6 +329,56 @@ func TestReplaceResumes(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestCleanUpResumes breaks the removal of what a failed replace left at every step in turn and lets it run again: the
+// live version stays whole, and of the other nothing is left.
+func TestCleanUpResumes(t *testing.T) {
+	for _, step := range []string{"nothing", "task", "stage delete", "give up", "dead", "delete", "forget"} {
+		t.Run(step, func(t *testing.T) {
+			d := newDesk()
+			d.upload(lines(100))
+			handle(t, d)
+			d.upload(lines(100, 5, 50, 95))
+			marks, broken := 0, errors.New("pulled the plug")
+			d.fail = func(at string) error {
+				if at == "mark" {
+					if marks++; marks == 2 { // the index has a batch that is not marked
+						return broken
+					}
+				}
+				return nil
+			}
+			if err := d.worker().Handle(t.Context(), rag.Claim{}, rag.Job{Kind: rag.JobIngest}); !errors.Is(err, broken) {
+				t.Fatal(err)
+			}
+			if len(d.vectors) <= 100 {
+				t.Fatal("nothing is left to remove")
+			}
+			d.fail = func(at string) error {
+				if at == step {
+					return broken
+				}
+				return nil
+			}
+			clean := func() error { return d.worker().Handle(t.Context(), rag.Claim{}, rag.Job{Kind: rag.JobCleanUp}) }
+			if err := clean(); step != "nothing" && !errors.Is(err, broken) {
+				t.Fatalf("broken at %s: %v", step, err)
+			}
+			d.fail = func(string) error { return nil }
+			if err := clean(); err != nil {
+				t.Fatal(err)
+			}
+			if len(d.rows) != 100 || len(d.vectors) != 100 || len(d.chunks(1)) != 100 {
+				t.Errorf("%d rows and %d vectors are left, %d of them live", len(d.rows), len(d.vectors), len(d.chunks(1)))
+			}
+			d.givenUp = false
+			handle(t, d) // retried
+			if d.task.Document.LiveVersion != 2 || len(d.rows) != 100 || len(d.vectors) != 100 {
+				t.Errorf("retried: version %d is live with %d rows and %d vectors", d.task.Document.LiveVersion, len(d.rows), len(d.vectors))
+			}
+		})
 	}
 }
 

@@ -27,6 +27,7 @@ type Problem struct {
 	Code       string
 	Message    string
 	Pointer    string        // JSON pointer to the offending part of a request body, if one is to blame
+	Document   string        // the client's id of the document that stands in the way, if one does
 	RetryAfter time.Duration // when trying again makes sense; 0 where unknown
 	Err        error         // the cause, not shown to the user; may be nil
 }

@@ -183,6 +183,7 @@ const (
 	JobDeleteDocument   JobKind = "delete_document"
 	JobDeleteCollection JobKind = "delete_collection"
 	JobDeleteDocuments  JobKind = "delete_documents" // those that match a filter
+	JobCleanUp          JobKind = "clean_up"         // remove what a failed or canceled ingest left
 	JobReconcile        JobKind = "reconcile"        // compare a collection with its index, and repair
 	JobRebuild          JobKind = "rebuild"          // make a collection's index anew
 	JobCallback         JobKind = "callback"         // tell a client that its batch has ended

@@ -83,8 +83,10 @@ func testGivenIDs(t *testing.T, b bundle) {
 	if next.ExternalID == taken.ExternalID || next.ExternalID != fmt.Sprintf("doc_%d", next.ID) {
 		t.Errorf("id %q of document %d, with %q taken", next.ExternalID, next.ID, taken.ExternalID)
 	}
-	if same := b.put(t, upload("", "a")); same.Unchanged || same.Document.ID == first.ID {
-		t.Errorf("an upload without an id is a new document, got %+v", same)
+	other := upload("", "a")
+	other.Upload.Filename = "copy.txt"
+	if a := b.put(t, other); a.Unchanged || a.Document.ID == first.ID {
+		t.Errorf("an upload without an id, under another name, is a new document, got %+v", a)
 	}
 }
 

@@ -57,6 +57,12 @@ func ingester(c *catalog.Catalog, x *index, chunks int) catalog.Handler {
 		if err != nil {
 			return err
 		}
+		if job.Kind == rag.JobCleanUp {
+			if err := c.GiveUp(ctx, claim); err != nil {
+				return err
+			}
+			return clean(ctx, c, x, claim)
+		}
 		if job.Kind != rag.JobIngest {
 			x.mu.Lock()
 			for id, d := range x.held {

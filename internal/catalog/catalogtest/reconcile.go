@@ -57,6 +57,8 @@ func testPlaces(t *testing.T, b bundle) {
 			return err
 		case job.Kind == rag.JobReconcile:
 			return checks(claim)
+		case job.Kind == rag.JobCleanUp:
+			return rag.Invalid("", "it can't be cleaned up") // so that something is left
 		case task.Blob == "blob/two/v1" && !task.Chunked:
 			return half(ctx, claim, rag.Invalid("", "it is broken"))
 		case task.Blob == "blob/three/v1" && away:
@@ -70,6 +72,7 @@ func testPlaces(t *testing.T, b bundle) {
 	b.wait(t, b.put(t, upload("one", "v1")).Job.ID, rag.JobSucceeded)
 	two := b.put(t, upload("two", "v1"))
 	b.wait(t, two.Job.ID, rag.JobFailed)
+	b.wait(t, b.cleaning(t, "two").ID, rag.JobFailed)
 	three := b.put(t, upload("three", "v1"))
 	for {
 		if j, err := b.Job(b.ctx, rag.DefaultTenant, three.Job.ID); err != nil || j.State == rag.JobRetrying {

@@ -130,7 +130,7 @@ func testIllegalMoves(t *testing.T, b bundle) {
 func testRetryAfterPublishing(t *testing.T, b bundle) {
 	x := newIndex()
 	b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
-		if job.Version == 2 && job.Attempts <= quick().MaxFailures {
+		if job.Kind == rag.JobIngest && job.Version == 2 && job.Attempts <= quick().MaxFailures {
 			task, err := b.Task(ctx, claim)
 			if err == nil && !task.Live {
 				err = errors.Join(b.ReplaceChunks(ctx, claim, cut("v2", 1)), indexAll(ctx, b.Catalog, x, claim), b.Publish(ctx, claim))
