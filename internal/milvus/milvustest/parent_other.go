@@ -1,7 +1,11 @@
 //go:build !linux
 
-package milvus
+package milvustest
 
 import "syscall"
 
-func endWithParent(*syscall.SysProcAttr, syscall.Signal) {}
+// attributes put a child in a process group of its own.
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// holdThread is of use on Linux only.
+func holdThread() (release func()) { return func() {} }
