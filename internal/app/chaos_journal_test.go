@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -73,6 +74,20 @@ func (j *journal) deleted(id int) {
 	defer j.mu.Unlock()
 	e := j.entry(id)
 	e.acked, e.maybe, e.absent, e.visible = 0, map[int]bool{}, true, 0
+}
+
+// blame notes what did not hold.
+func (j *journal) blame(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.violations = append(j.violations, fmt.Sprintf(format, args...))
+}
+
+// found gives what did not hold so far.
+func (j *journal) found() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.violations)
 }
 
 // look gives a document as it is known before a read.
