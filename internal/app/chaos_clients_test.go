@@ -13,11 +13,10 @@ import (
 
 const (
 	// settleTimeout bounds how long everything may take to come to rest once nothing is killed any more.
-	settleTimeout = 2 * time.Minute
+	settleTimeout = 4 * time.Minute
 	// clientTimeout is how long a client waits for an answer.
 	clientTimeout = 30 * time.Second
-	// waitTime is how long the clients that wait let the server wait; searchTime is a search's deadline.
-	waitTime   = 10 * time.Second
+	// searchTime is a search's deadline.
 	searchTime = 2 * time.Second
 )
 
@@ -33,7 +32,7 @@ func (c *chaos) write(ctx context.Context, writer int, random *rand.Rand) {
 		path := fmt.Sprintf("/api/v1/collections/chaos/documents/d%d", id)
 		wait, allowed := "", time.Duration(0)
 		if random.IntN(3) == 0 {
-			wait, allowed = "?wait="+waitTime.String(), waitTime
+			wait, allowed = "?wait="+c.wait.String(), c.wait
 		}
 		if random.IntN(5) == 0 {
 			c.journal.beginDelete(id)

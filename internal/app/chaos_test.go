@@ -13,8 +13,9 @@ import (
 )
 
 var (
-	chaosRounds  = flag.Int("chaos.rounds", 6, "rounds of kills in TestChaos, half of them with each catalog")
-	chaosNetwork = flag.Int("chaos.network", 4, "rounds of faults in TestChaosNetwork")
+	chaosRounds  = flag.Int("chaos.rounds", 4, "rounds of kills in TestChaos, half of them with each catalog")
+	chaosNetwork = flag.Int("chaos.network", 2, "rounds of faults in TestChaosNetwork")
+	chaosDisk    = flag.Int("chaos.disk", 2, "times that the disk fills up in TestChaosFullDisk")
 	chaosSeed    = flag.Uint64("chaos.seed", 1, "what the chaos tests draw their moments, victims and operations from")
 	chaosCatalog = flag.String("chaos.catalog", "", "the only catalog of TestChaos: sqlite or postgres; it then has all rounds. Defaults to both")
 )
@@ -75,6 +76,7 @@ type chaos struct {
 	log     func() string // the end of what the servers logged
 	journal *journal
 	random  *rand.Rand
+	wait    time.Duration // how long the clients that wait let the server wait
 	orphans int
 
 	mu                       sync.Mutex
@@ -84,7 +86,8 @@ type chaos struct {
 
 func newChaos(t *testing.T, base string, log func() string) *chaos {
 	c := &chaos{
-		t: t, base: base, log: log, journal: newJournal(), random: rand.New(rand.NewPCG(*chaosSeed, 1)), slowest: map[string]time.Duration{},
+		t: t, base: base, log: log, journal: newJournal(), random: rand.New(rand.NewPCG(*chaosSeed, 1)), wait: 10 * time.Second,
+		slowest: map[string]time.Duration{},
 	}
 	c.must(http.StatusCreated, "POST", "/api/v1/collections", object{"name": "chaos", "fields": []object{{"name": "doc", "type": "int"}}})
 	return c
@@ -131,6 +134,9 @@ func (c *chaos) settle() {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
+	}
+	if failed := c.must(http.StatusOK, "GET", "/api/v1/jobs?state=failed", nil)["jobs"].([]any); len(failed) > 0 {
+		c.journal.blame("jobs failed: %v", failed)
 	}
 	there := c.documents()
 	for id := range c.journal.documents {

@@ -3,6 +3,7 @@ package milvustest
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -29,8 +30,9 @@ type Server struct {
 	env     []string
 	dir     string
 	port    int
+	keep    io.Closer     // the server ends when this, or the test's process, does
 	stopped chan struct{} // closed when the running one has ended
-	pid     int           // of its launcher, which leads its process group
+	pid     int           // of the shell that leads its process group
 }
 
 // Start runs the program command, with env added to its environment, until answers says that it answers.
@@ -75,6 +77,14 @@ func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
 func (s *Server) log() string { return filepath.Join(s.dir, "server.log") }
 
+// runServer runs a server, ends its process group when the input ends, as it does when the test's process dies, and ends
+// when the server does.
+const runServer = `exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+{ read -r _ || kill -KILL 0; } <&3 3<&- 2>/dev/null &
+exec 3<&-
+wait $server`
+
 // Launch starts the server on its data, and does not wait until it answers.
 func (s *Server) Launch() {
 	s.t.Helper()
@@ -82,28 +92,23 @@ func (s *Server) Launch() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	started := make(chan error)
-	s.stopped = make(chan struct{})
-	go func() {
-		defer holdThread()() // the launcher ends with this process, even when a test panics, and ends its child
-		defer close(s.stopped)
-		launcher := exec.Command(s.command, "--data", filepath.Join(s.dir, "data"), "--proxy-port", strconv.Itoa(s.port))
-		launcher.Stdout, launcher.Stderr = output, output
-		launcher.Env = append(os.Environ(), s.env...)
-		launcher.SysProcAttr = attributes()
-		err := launcher.Start()
-		if err == nil {
-			s.pid = launcher.Process.Pid
-		}
-		started <- err
-		if err == nil {
-			_ = launcher.Wait()
-		}
-		_ = output.Close()
-	}()
-	if err := <-started; err != nil {
+	defer output.Close()
+	launcher := exec.Command("/bin/sh", "-c", runServer, "sh", s.command, "--data", filepath.Join(s.dir, "data"), "--proxy-port", strconv.Itoa(s.port))
+	launcher.Stdout, launcher.Stderr = output, output
+	launcher.Env = append(os.Environ(), s.env...)
+	launcher.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if s.keep, err = launcher.StdinPipe(); err != nil {
 		s.t.Fatal(err)
 	}
+	if err := launcher.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	stopped := make(chan struct{})
+	s.pid, s.stopped = launcher.Process.Pid, stopped
+	go func() {
+		_ = launcher.Wait()
+		close(stopped)
+	}()
 }
 
 // Await reports whether the server answers before it ends or its time is over.
@@ -133,6 +138,7 @@ func (s *Server) Ended() bool {
 func (s *Server) Kill() {
 	_ = syscall.Kill(-s.pid, syscall.SIGKILL)
 	<-s.stopped
+	_ = s.keep.Close()
 	if !poll(10*time.Second, func() bool { return syscall.Kill(-s.pid, 0) != nil }) {
 		s.t.Errorf("processes of the group %d are left", s.pid)
 	}
