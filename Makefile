@@ -98,9 +98,11 @@ bench-peers: build ## Time other projects' encoders beside these (DATA=folder, B
 
 ROUNDS ?= 200
 SEED ?= 1
+CATALOG ?=
 .PHONY: chaos
-chaos: deps deps-test ## Kill the server and its Milvus while clients work, and check what they were promised (ROUNDS=, SEED=)
-	go test ./internal/app -run TestChaos -count 1 -timeout 120m -v -args -chaos.rounds $(ROUNDS) -chaos.seed $(SEED)
+chaos: deps deps-test ## Kill processes, break the network, fill the disk, and check what clients were promised (ROUNDS=, SEED=, CATALOG=sqlite or postgres)
+	go test ./internal/app -run TestChaos -count 1 -timeout 180m -v -args -chaos.rounds $(ROUNDS) -chaos.seed $(SEED) \
+		-chaos.network $$(( ($(ROUNDS) + 3) / 4 )) -chaos.disk $$(( ($(ROUNDS) + 9) / 10 )) $(if $(CATALOG),-chaos.catalog $(CATALOG))
 
 .PHONY: test-pure
 test-pure: ## Build and test without cgo: needs nothing but Go

@@ -2,8 +2,10 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // journal is what the chaos test's clients know of each document, and what that allows a reader to see. A document has
@@ -75,6 +77,20 @@ func (j *journal) deleted(id int) {
 	e.acked, e.maybe, e.absent, e.visible = 0, map[int]bool{}, true, 0
 }
 
+// blame notes what did not hold.
+func (j *journal) blame(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.violations = append(j.violations, fmt.Sprintf(format, args...))
+}
+
+// found gives what did not hold so far.
+func (j *journal) found() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.violations)
+}
+
 // look gives a document as it is known before a read.
 func (j *journal) look(id int) entry {
 	j.mu.Lock()
@@ -90,7 +106,8 @@ func (j *journal) saw(id int, before entry, revisions []int) {
 	j.reads++
 	now := j.entry(id)
 	blame := func(format string, args ...any) {
-		j.violations = append(j.violations, fmt.Sprintf("document %d, known before %+v, now %+v: ", id, before, *now)+fmt.Sprintf(format, args...))
+		j.violations = append(j.violations, fmt.Sprintf("%s: document %d, known before %+v, now %+v: ",
+			time.Now().UTC().Format("15:04:05.000"), id, before, *now)+fmt.Sprintf(format, args...))
 	}
 	for _, r := range revisions {
 		switch {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // Dir stores blobs as files below one folder and can reach nothing outside it.
@@ -33,7 +35,16 @@ func OpenDir(dir string) (*Dir, error) {
 const partial = "partial"
 
 // Put stores what r gives under key. When it returns without an error the blob is durable; on an error nothing is left.
-func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (err error) {
+// A full disk is rag.ErrNoSpace.
+func (d *Dir) Put(ctx context.Context, key string, r io.Reader) error {
+	err := d.put(ctx, key, r)
+	if rag.FullDisk(err) {
+		return rag.NoSpace("the originals", err)
+	}
+	return err
+}
+
+func (d *Dir) put(ctx context.Context, key string, r io.Reader) (err error) {
 	temp := path.Join(partial, strings.ReplaceAll(key, "/", "_"))
 	f, err := d.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
@@ -61,6 +72,7 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (err error) {
 	if err = d.root.Rename(temp, key); err != nil {
 		return fmt.Errorf("put blob %s: %w", key, err)
 	}
+	temp = key
 	for _, name := range []string{folder, "."} {
 		if err = d.sync(name); err != nil {
 			return fmt.Errorf("put blob %s: %w", key, err)

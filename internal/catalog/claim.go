@@ -121,7 +121,7 @@ func outcomeOf(err, cause error) outcome {
 		return outcome{kind: outcomeDone}
 	case errors.Is(cause, errStopping), errors.Is(cause, errLost): // a claim that holds after all lost only its time
 		return outcome{outcomeStopped, err}
-	case errors.Is(err, rag.ErrUnavailable), errors.Is(err, rag.ErrOverloaded):
+	case errors.Is(err, rag.ErrUnavailable), errors.Is(err, rag.ErrOverloaded), rag.FullDisk(err):
 		return outcome{outcomeWait, err}
 	case errors.Is(err, rag.ErrStale):
 		return outcome{outcomeFailed, err}

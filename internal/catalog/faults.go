@@ -24,6 +24,9 @@ func faultOf(err error) fault {
 	if f := sqliteFault(err); f != faultNone {
 		return f
 	}
+	if rag.FullDisk(err) {
+		return faultFull
+	}
 	return postgresFault(err)
 }
 
@@ -38,10 +41,7 @@ func unavailable(what string, err error) error {
 	case faultBusy, faultConflict, faultGone:
 		return rag.Unavailable("catalog", err)
 	case faultFull:
-		return &rag.Problem{
-			Kind: rag.ErrUnavailable, Code: "disk_full", Err: err, RetryAfter: time.Minute,
-			Message: "the disk that holds the catalog is full; free some space and try again",
-		}
+		return rag.NoSpace("the catalog", err)
 	}
 	return err
 }

@@ -74,6 +74,9 @@ func sqliteFault(err error) fault {
 	if !errors.As(err, &e) {
 		return faultNone
 	}
+	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the index of its log can't grow
+		return faultFull
+	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return faultBusy

@@ -141,6 +141,7 @@ func TestEveryKindOfErrorHasItsStatus(t *testing.T) {
 	}{
 		{rag.ErrInvalid, 400, false}, {rag.ErrUnauthorized, 401, false}, {rag.ErrForbidden, 403, false}, {rag.ErrNotFound, 404, false},
 		{rag.ErrConflict, 409, false}, {rag.ErrTooLarge, 413, false}, {rag.ErrUnsupported, 415, false}, {rag.ErrOverloaded, 429, true},
+		{rag.NoSpace("the catalog", errors.New("full")), 507, true},
 		{rag.Unavailable("milvus", errors.New("refused")), 503, true}, {context.DeadlineExceeded, 504, false}, {context.Canceled, 499, false},
 		{errors.New("secret: /etc/passwd"), 500, false},
 	}

@@ -39,6 +39,7 @@ func statuses() []struct {
 		{rag.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
 		{rag.ErrUnsupported, http.StatusUnsupportedMediaType, "unsupported"},
 		{rag.ErrOverloaded, http.StatusTooManyRequests, "overloaded"},
+		{rag.ErrNoSpace, http.StatusInsufficientStorage, "disk_full"}, // before ErrUnavailable, which it is too
 		{rag.ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
 		{context.DeadlineExceeded, http.StatusGatewayTimeout, "deadline_exceeded"},
 		{context.Canceled, statusClientGone, "client_gone"},

@@ -16,7 +16,7 @@ func BenchmarkLite(b *testing.B) {
 }
 
 func BenchmarkServer(b *testing.B) {
-	benchmark(b, newClient(b, startServer(b).address()))
+	benchmark(b, newClient(b, startServer(b).Address()))
 }
 
 func benchmark(b *testing.B, c *Client) {

@@ -30,12 +30,12 @@ func TestLiteConforms(t *testing.T) {
 
 func TestServerConforms(t *testing.T) {
 	s := startServer(t)
-	c := newClient(t, s.address())
+	c := newClient(t, s.Address())
 	h, err := c.Ping(t.Context())
 	if err != nil || h.Lite || h.Sparse {
 		t.Fatalf("ping: %+v, %v; a 2.3 server is no Lite and holds no sparse vectors", h, err)
 	}
-	conform(t, c, s.address())
+	conform(t, c, s.Address())
 }
 
 func conform(t *testing.T, c *Client, address string) {

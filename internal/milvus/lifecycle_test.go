@@ -169,16 +169,17 @@ func TestStalledAndCutServer(t *testing.T) {
 // TestServerComesBack restarts a real server under a client.
 func TestServerComesBack(t *testing.T) {
 	s := startServer(t)
-	c := newClient(t, s.address())
+	c := newClient(t, s.Address())
 	g := generation(1, rag.Field{Name: "year", Type: rag.FieldInt})
 	fill(t, c, g, []Row{{Chunk: 1, Document: 1, Dense: unit(1), Metadata: rag.Metadata{"year": int64(1)}}})
-	s.stop()
+	s.Stop()
 	began := time.Now()
 	_, err := c.Search(t.Context(), g, Search{Vector: unit(0), Limit: 1})
 	if !errors.Is(err, rag.ErrUnavailable) || time.Since(began) > 5*time.Second {
 		t.Errorf("while it is down: %v after %s", err, time.Since(began))
 	}
-	if !s.start() {
+	s.Launch()
+	if !s.Await() {
 		t.Fatal("the server does not answer again")
 	}
 	// A server that is back may need a moment to bring its collections; until then it is unavailable, nothing else.

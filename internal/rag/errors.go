@@ -3,6 +3,7 @@ package rag
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -16,9 +17,10 @@ var (
 	ErrConflict     = errors.New("conflict")
 	ErrTooLarge     = errors.New("too large")
 	ErrUnsupported  = errors.New("unsupported media type")
-	ErrUnavailable  = errors.New("temporarily unavailable") // a service is down: try again later
-	ErrOverloaded   = errors.New("overloaded")              // too much at once: try again later
-	ErrStale        = errors.New("stale")                   // the writer lost its claim and must stop
+	ErrUnavailable  = errors.New("temporarily unavailable")           // a service is down: try again later
+	ErrNoSpace      = fmt.Errorf("no space left, %w", ErrUnavailable) // a disk is full; what waits for a service waits for this too
+	ErrOverloaded   = errors.New("overloaded")                        // too much at once: try again later
+	ErrStale        = errors.New("stale")                             // the writer lost its claim and must stop
 )
 
 // Problem is an error with a kind, a machine code, and a message for the user: what happened, to what, what to do.
@@ -64,6 +66,19 @@ func Unavailable(service string, err error) *Problem {
 		Kind: ErrUnavailable, Code: service + "_unavailable", RetryAfter: 5 * time.Second, Err: err,
 		Message: service + " can't be reached now; try again in a few seconds",
 	}
+}
+
+// NoSpace makes a Problem of kind ErrNoSpace for the full disk of a service, such as "the catalog".
+func NoSpace(service string, err error) *Problem {
+	return &Problem{
+		Kind: ErrNoSpace, Code: "disk_full", RetryAfter: time.Minute, Err: err,
+		Message: "the disk that holds " + service + " is full and nothing of this request was kept; free some space, then send it again",
+	}
+}
+
+// FullDisk reports whether the operating system said that a disk, or the quota on it, is full.
+func FullDisk(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // FailureOf turns an error into what is kept with a job or document: a Problem's code and message, or "internal".

@@ -1,5 +1,0 @@
-package milvus
-
-import "syscall"
-
-func endWithParent(a *syscall.SysProcAttr, signal syscall.Signal) { a.Pdeathsig = signal }
