@@ -80,8 +80,9 @@ test: deps deps-test ## Run every test
 	go test -timeout 20m ./...
 
 .PHONY: bench
-bench: deps ## Measure the encoders on this machine (Go benchmarks)
+bench: build ## Measure the encoders, and searches of a server where DATA=<labelled set> is given
 	go test -run '^$$' -bench . ./internal/bert ./internal/onnx ./internal/catalog
+	[ -z "$(DATA)" ] || .setup/bench "$(DATA)"
 
 # BI_FP32 and CROSS_FP32 are the bundled models' fp32 exports (their README.md says where from), DATA a set in BEIR's layout.
 PEERS = .deps/peers/bin/python models/peers/run.py --data "$(DATA)" --hugot bin/hugot-peer
@@ -120,7 +121,7 @@ lint: deps ## Check the format and look for mistakes
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck; \
-		shellcheck -x -P SCRIPTDIR .setup/check .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
+		shellcheck -x -P SCRIPTDIR .setup/bench .setup/check .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
 		else echo "shellcheck is not installed: shell scripts not checked"; fi
 
 .PHONY: fmt
