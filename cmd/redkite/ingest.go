@@ -20,8 +20,8 @@ type ingestCommand struct {
 	Paths       []string `arg:"" help:"Files, folders and archives (ZIP, TAR, TAR with gzip); hidden files are left out." type:"existingpath"`
 	Collection  string   `short:"c" required:"" help:"Collection; it is made if there is none."`
 	Include     string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
-	OnDuplicate string   `enum:"replace,skip,error" default:"replace" help:"What to do with a document that exists: replace, skip or error."`
-	DuplicateBy string   `enum:"id,content" default:"id" help:"What makes a document one that exists: its id (its path), or its bytes, under whatever id."`
+	OnDuplicate string   `enum:",replace,skip,error" default:"" help:"What to do with a document that exists: replace, skip or error. Defaults to replace."`
+	DuplicateBy string   `enum:",id,content" default:"" help:"What makes a document one that exists: its id (its path), or its bytes, under whatever id. Defaults to id."`
 	Wait        bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
 	connection  `embed:""`
 }
