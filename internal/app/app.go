@@ -123,7 +123,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.flusher = &flusher{index: index, log: o.Log.With("component", "flush"), dirty: map[rag.CollectionID]rag.Collection{}}
 	a.worker = &ingest.Worker{
 		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Vectors: index, Removal: index, Blobs: blobs, Parser: parsers,
-		Encoder: encoders.passages, Timeout: s.ParseTimeout,
+		Encoder: encoders.passages, Timeout: s.ParseTimeout, Workers: s.IngestWorkers,
 		Matching: a.catalog,
 		Reconciler: &ingest.Reconciler{
 			Books: a.catalog, Progress: a.catalog, Inventory: index, Index: a.flusher, Removal: index, Hits: a.catalog, Encoder: encoders.passages,

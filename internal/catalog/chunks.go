@@ -212,6 +212,16 @@ func (c *Catalog) MarkIndexed(ctx context.Context, claim rag.Claim, ids []rag.Ch
 	})
 }
 
+// Waiting reports whether other jobs could run now if a worker were free.
+func (c *Catalog) Waiting(ctx context.Context, claim rag.Claim) (bool, error) {
+	var waiting bool
+	if err := c.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at IS NULL AND j.id <> ?
+		AND (j.state = ? OR j.state = ? AND j.next_run_at <= ?))`, claim.Job, rag.JobQueued, rag.JobRetrying, micros(c.now())).Scan(&waiting); err != nil {
+		return false, unavailable("look for jobs that wait", err)
+	}
+	return waiting, nil
+}
+
 // execBatches runs a statement that ends in "id IN" for the ids, batch by batch, and sums up the rows changed.
 func execBatches(ctx context.Context, tx *transaction, statement string, ids []rag.ChunkID, args ...any) (int64, error) {
 	var changed int64

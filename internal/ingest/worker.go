@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/redkite/redkite/internal/chunk"
 	"github.com/redkite/redkite/internal/rag"
@@ -45,6 +48,8 @@ type Chunks interface {
 	PendingChunks(ctx context.Context, c rag.Claim, limit int) ([]rag.Chunk, error)
 	// MarkIndexed says that the index has these chunks; the vectors of reused of them were taken over.
 	MarkIndexed(ctx context.Context, c rag.Claim, ids []rag.ChunkID, reused int) error
+	// Waiting reports whether other jobs could run now if a worker were free.
+	Waiting(ctx context.Context, c rag.Claim) (bool, error)
 }
 
 // Versions moves search from one version to the next.
@@ -122,10 +127,20 @@ type Worker struct {
 
 	Encoder func(ctx context.Context, biEncoder string) (Encoder, error) // opens a collection's bi-encoder
 	Timeout time.Duration                                                // for parsing one document
+	Workers int                                                          // jobs at a time; long ones give way where all are long
+
+	turns   turns
+	once    sync.Once
+	parsing *semaphore.Weighted // bytes of the originals that are being parsed and cut
 }
 
+// parseBytes bounds the originals that are parsed and cut at the same time, which takes memory many times their size. One
+// counts for at most half of it: so two of any size fit, or a large one with small ones beside it.
+const parseBytes = 64 << 20
+
 const (
-	// embedBatch bounds how many chunks lie between two marks of progress: a crash costs at most that much work.
+	// embedBatch is how many chunks are embedded, written and marked at once: a crash costs at most two batches, one that is
+	// embedded and one that is written meanwhile.
 	embedBatch = 32
 	// removeBatch bounds one delete in the index.
 	removeBatch = 1000
@@ -133,7 +148,7 @@ const (
 
 // Handle does one job. It can be repeated at any point: what an earlier attempt did is found done. The error tells the
 // queue what next: rag.ErrUnavailable waits for the service, rag.ErrStale stops, a rag.Problem of another kind fails
-// the job for good, anything else is tried again.
+// the job for good, rag.ErrYield lets other jobs go first, anything else is tried again.
 func (w *Worker) Handle(ctx context.Context, c rag.Claim, job rag.Job) error {
 	switch job.Kind {
 	case rag.JobIngest:
@@ -158,6 +173,8 @@ func (w *Worker) check(ctx context.Context, c rag.Claim, job rag.Job) error {
 	if err != nil {
 		return fmt.Errorf("read task: %w", err)
 	}
+	w.turns.enter()
+	defer w.turns.leave()
 	if job.Kind == rag.JobRebuild {
 		return w.Reconciler.rebuild(ctx, c, job, task.Collection)
 	}
@@ -226,6 +243,12 @@ func (w *Worker) makeChunks(ctx context.Context, c rag.Claim, task Task, encoder
 		return "", fmt.Errorf("open original: %w", err)
 	}
 	defer original.Close()
+	w.once.Do(func() { w.parsing = semaphore.NewWeighted(parseBytes) })
+	room := min(size, parseBytes/2)
+	if err := w.parsing.Acquire(ctx, room); err != nil {
+		return "", fmt.Errorf("wait to be parsed: %w", err)
+	}
+	defer w.parsing.Release(room)
 
 	var cut Cut
 	if task.Document.MediaType == mediaChunks {
@@ -264,44 +287,6 @@ func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.Re
 		return Cut{}, fmt.Errorf("chunk: %w", err)
 	}
 	return Cut{Title: parsed.Title, Warnings: parsed.Warnings, Chunks: chunks}, nil
-}
-
-// embed embeds and indexes the chunks that no earlier attempt has, batch by batch. A text that the live version has too
-// keeps its vector.
-func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Encoder) error {
-	kept, err := w.twinsOf(ctx, c, task)
-	if err != nil {
-		return err
-	}
-	for {
-		chunks, err := w.Ledger.PendingChunks(ctx, c, embedBatch)
-		if err != nil {
-			return fmt.Errorf("read pending chunks: %w", err)
-		}
-		if len(chunks) == 0 {
-			return nil
-		}
-		texts := make([]string, len(chunks))
-		for i, ch := range chunks {
-			texts[i] = chunk.EmbeddingText(task.Document.Title, ch)
-		}
-		embeddings, reused, err := w.embeddings(ctx, task, encoder, kept, texts)
-		if err != nil {
-			return err
-		}
-		rows := make([]Row, len(chunks))
-		ids := make([]rag.ChunkID, len(chunks))
-		for i, ch := range chunks {
-			rows[i] = Row{Chunk: ch.ID, Document: task.Document.ID, Metadata: task.Document.Metadata, Dense: embeddings[i]}
-			ids[i] = ch.ID
-		}
-		if err := w.Index.Upsert(ctx, task.Collection, rows); err != nil {
-			return fmt.Errorf("index %d chunks: %w", len(chunks), err)
-		}
-		if err := w.Ledger.MarkIndexed(ctx, c, ids, reused); err != nil {
-			return err
-		}
-	}
 }
 
 // removeDead takes dead chunks out of the index, then out of the catalog: while it has them, an interrupted removal is

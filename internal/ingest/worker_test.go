@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // desk is the catalog, the index, the store, the parser and the encoder of one document, in memory. fail is asked before
 // each step and may break it.
 type desk struct {
+	mu       sync.Mutex // of what batches change while the next are made
 	task     Task
 	rows     map[rag.ChunkID]rag.Chunk // of all versions
 	indexed  map[rag.ChunkID]bool
@@ -26,6 +28,7 @@ type desk struct {
 	givenUp  bool   // what the version that is not live has is dead
 	text     string // the original; every line is a block
 	embedded []string
+	waiting  bool // other jobs wait
 	fail     func(step string) error
 }
 
@@ -82,6 +85,8 @@ func (d *desk) ReplaceChunks(_ context.Context, _ rag.Claim, cut Cut) error {
 }
 
 func (d *desk) PendingChunks(_ context.Context, _ rag.Claim, limit int) ([]rag.Chunk, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	pending := slices.DeleteFunc(d.chunks(d.task.Document.Version), func(ch rag.Chunk) bool { return d.indexed[ch.ID] })
 	return pending[:min(limit, len(pending))], d.fail("pending")
 }
@@ -90,12 +95,16 @@ func (d *desk) MarkIndexed(_ context.Context, _ rag.Claim, ids []rag.ChunkID, re
 	if err := d.fail("mark"); err != nil {
 		return err
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, id := range ids {
 		d.indexed[id] = true
 	}
 	d.reused += reused
 	return nil
 }
+
+func (d *desk) Waiting(context.Context, rag.Claim) (bool, error) { return d.waiting, nil }
 
 func (d *desk) IndexedChunks(context.Context, rag.Claim) ([]rag.ChunkID, error) { return nil, nil }
 
@@ -156,6 +165,8 @@ func (d *desk) Upsert(_ context.Context, _ rag.Collection, rows []Row) error {
 	if err := d.fail("upsert"); err != nil {
 		return err
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, row := range rows {
 		d.vectors[row.Chunk] = row.Dense
 	}
@@ -163,6 +174,8 @@ func (d *desk) Upsert(_ context.Context, _ rag.Collection, rows []Row) error {
 }
 
 func (d *desk) Embeddings(_ context.Context, _ rag.Collection, ids []rag.ChunkID) (map[rag.ChunkID]rag.Embedding, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	found := map[rag.ChunkID]rag.Embedding{}
 	for _, id := range ids {
 		if v, ok := d.vectors[id]; ok {
@@ -222,6 +235,8 @@ func (d *desk) EmbedPassages(_ context.Context, texts []string) ([]rag.Embedding
 	if err := d.fail("embed"); err != nil {
 		return nil, err
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	out := make([]rag.Embedding, len(texts))
 	for i, text := range texts {
 		d.embedded = append(d.embedded, text)

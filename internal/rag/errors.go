@@ -18,6 +18,7 @@ var (
 	ErrUnsupported  = errors.New("unsupported media type")
 	ErrUnavailable  = errors.New("temporarily unavailable") // a service is down: try again later
 	ErrOverloaded   = errors.New("overloaded")              // too much at once: try again later
+	ErrYield        = errors.New("lets others go first")    // the work goes on later, at once where nobody waits
 	ErrStale        = errors.New("stale")                   // the writer lost its claim and must stop
 )
 

@@ -41,6 +41,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"outcomes", testOutcomes},
 		{"a service that is down", testUnavailable},
 		{"panic", testPanic},
+		{"a job that gives way", testYield},
 		{"stop returns jobs", testStop},
 		{"abandoned job resumes", testAbandoned},
 		{"job that kills its worker", testCrashes},
