@@ -230,6 +230,13 @@ func (a *App) checks(blobs blobs, vectors *milvus.Client, encoders *encoders) []
 			}
 			return h.Version, nil
 		}},
+		{Name: "collections", Run: func(ctx context.Context) (string, error) {
+			n, err := a.catalog.Rebuilding(ctx)
+			if err != nil || n == 0 {
+				return "whole", err
+			}
+			return fmt.Sprintf("degraded: %d rebuilding, search misses what is not filled yet", n), nil
+		}},
 		{Name: "models", Run: func(context.Context) (string, error) { return encoders.describe(), nil }},
 	}
 }

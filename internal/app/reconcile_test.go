@@ -2,6 +2,8 @@ package app
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -164,6 +166,31 @@ func TestCleanUpAfterCancel(t *testing.T) {
 	}
 }
 
+// degraded checks that search and /readyz say so while a collection is rebuilt.
+func (s *server) degraded(collection string, job any) {
+	s.t.Helper()
+	answer := s.json(200, "POST", "/api/v1/collections/"+collection+"/search", object{"query": "bird", "rerank": false})
+	response, err := http.Get(s.base + "/readyz?verbose")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	ready, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.job(job, "")["state"] == "succeeded" {
+		s.t.Log("the rebuild was over too soon")
+		return
+	}
+	if diff := cmp.Diff([]any{"rebuilding"}, answer["degraded"]); diff != "" || !strings.Contains(string(ready), "degraded: 1 rebuilding") || response.StatusCode != 200 {
+		s.t.Errorf("while rebuilding (-want +got):\n%s%d %s", diff, response.StatusCode, ready)
+	}
+	if c := s.json(200, "GET", "/api/v1/collections/"+collection, nil); c["rebuilding"] != true {
+		s.t.Errorf("the collection: %v", c)
+	}
+}
+
 // TestRebuild loses the collection in Milvus, and makes it anew from the catalog, with a restart in the middle and an
 // upload that waits for it.
 func TestRebuild(t *testing.T) {
@@ -186,14 +213,19 @@ func TestRebuild(t *testing.T) {
 			break
 		}
 	}
+	s.degraded("birds", job["id"])
 	s.stop()
 	s = start(t, settings(t, data))
+	s.degraded("birds", job["id"])
 	done := s.job(job["id"], "?wait=120s")
 	if done["state"] != "succeeded" || done["found"].(object)["checked"].(float64) < 600 {
 		t.Fatalf("rebuilt: %v", done)
 	}
 	if diff := cmp.Diff(before, s.texts("birds", "birds of island 5")); diff != "" {
 		t.Errorf("what is found (-before +after):\n%s", diff)
+	}
+	if answer := s.json(200, "POST", "/api/v1/collections/birds/search", object{"query": "bird"}); len(answer["degraded"].([]any)) != 0 {
+		t.Errorf("after the rebuild search is degraded: %v", answer["degraded"])
 	}
 	if j := s.job(late["job_id"], "?wait=60s"); j["state"] != "succeeded" {
 		t.Errorf("the upload beside it: %v", j)

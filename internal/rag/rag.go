@@ -36,6 +36,7 @@ type Collection struct {
 	Chunking   Chunking
 	Generation int // number of the live generation, from 1
 	CreatedAt  time.Time
+	Rebuilding bool // the index is being made anew: search misses what is not filled yet
 }
 
 // Field declares one metadata key that a collection filters by; it becomes a typed, indexed column.

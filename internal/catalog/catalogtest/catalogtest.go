@@ -54,6 +54,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"job filters", testJobFilters},
 		{"places of chunks", testPlaces},
 		{"a rebuild runs alone", testRebuildAlone},
+		{"a rebuild that fails", testRebuildFails},
 		{"nightly", testNightly},
 		{"delete by a condition", testDeleteMatching},
 		{"two processes", testTwoProcesses},
