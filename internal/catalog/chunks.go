@@ -75,8 +75,10 @@ func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error
 	if t.LiveTitle, err = liveTitle(ctx, c.read, t.Document); err != nil {
 		return ingest.Task{}, unavailable(what, err)
 	}
-	err = c.read.QueryRowContext(ctx, `SELECT blob, size, chunks IS NOT NULL FROM versions WHERE document_id = ? AND version = ?`,
-		j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked)
+	err = c.read.QueryRowContext(ctx, `SELECT v.blob, v.size, v.chunks IS NOT NULL,
+			COALESCE(v.sha256 <> '' AND l.sha256 = v.sha256 AND l.media_type = v.media_type AND l.version <> v.version, FALSE)
+		FROM versions v LEFT JOIN versions l ON l.document_id = v.document_id AND l.version = ?
+		WHERE v.document_id = ? AND v.version = ?`, t.Document.LiveVersion, j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked, &t.Same)
 	if err != nil {
 		return ingest.Task{}, unavailable(what, err)
 	}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type Task struct {
 	Chunked    bool   // the chunk rows are written: an earlier attempt came that far
 	Live       bool   // the version is published: only the old ones are left to remove
 	LiveTitle  string // of the version that is live meanwhile; its chunks were embedded with it
+	Same       bool   // that version is of the same bytes and type, so its chunks are the new one's too
 }
 
 // Cut is what parsing and chunking made of an original.
@@ -37,6 +39,8 @@ type Cut struct {
 type Ledger interface {
 	Task(ctx context.Context, c rag.Claim) (Task, error)
 	SetStage(ctx context.Context, c rag.Claim, stage rag.Stage) error
+	// Waiting reports whether other jobs could run now if a worker were free.
+	Waiting(ctx context.Context, c rag.Claim) (bool, error)
 	Chunks
 	Versions
 	Live
@@ -48,8 +52,6 @@ type Chunks interface {
 	PendingChunks(ctx context.Context, c rag.Claim, limit int) ([]rag.Chunk, error)
 	// MarkIndexed says that the index has these chunks; the vectors of reused of them were taken over.
 	MarkIndexed(ctx context.Context, c rag.Claim, ids []rag.ChunkID, reused int) error
-	// Waiting reports whether other jobs could run now if a worker were free.
-	Waiting(ctx context.Context, c rag.Claim) (bool, error)
 }
 
 // Versions moves search from one version to the next.
@@ -233,8 +235,13 @@ func (w *Worker) makeVersion(ctx context.Context, c rag.Claim, task Task) error 
 	return w.Ledger.Publish(ctx, c)
 }
 
-// makeChunks parses the original and writes its chunk rows; it gives the document's title.
+// makeChunks parses the original and writes its chunk rows, unless those of the live version will do; it gives the
+// document's title.
 func (w *Worker) makeChunks(ctx context.Context, c rag.Claim, task Task, encoder Encoder) (title string, err error) {
+	if task.Same {
+		title, err = w.Ledger.CopyChunks(ctx, c)
+		return cmp.Or(task.Document.Title, title), err
+	}
 	if err := w.Ledger.SetStage(ctx, c, rag.StageParse); err != nil {
 		return "", err
 	}

@@ -150,6 +150,13 @@ func (d *desk) LiveChunks(_ context.Context, _ rag.Claim, from, limit int) ([]ra
 	return live[:min(limit, len(live))], d.fail("live")
 }
 
+func (d *desk) CopyChunks(context.Context, rag.Claim) (string, error) {
+	if err := d.fail("copy"); err != nil {
+		return "", err
+	}
+	return "found", d.ReplaceChunks(context.Background(), rag.Claim{}, Cut{Chunks: d.chunks(d.task.Document.LiveVersion)})
+}
+
 func (d *desk) Released(context.Context, rag.Claim) ([]string, error)                { return nil, nil }
 func (d *desk) Removed(context.Context, rag.Claim) error                             { return nil }
 func (d *desk) Ensure(context.Context, rag.Collection) error                         { return d.fail("ensure") }
@@ -298,6 +305,26 @@ func TestReplaceEmbedsWhatChanged(t *testing.T) {
 				t.Errorf("chunk 10 has %v, had %v", d.vectors[2010], before)
 			}
 		})
+	}
+}
+
+// TestSameBytesAreNotParsed changes a document's metadata: neither its original nor the parser nor the encoder is needed.
+func TestSameBytesAreNotParsed(t *testing.T) {
+	d := newDesk()
+	d.upload(lines(100))
+	handle(t, d)
+	d.upload(lines(100))
+	d.task.Same, d.task.Document.Metadata = true, rag.Metadata{"year": 2026}
+	d.fail = func(at string) error {
+		switch at {
+		case "open", "parse", "embed", "stage parse":
+			return fmt.Errorf("asked to %s", at)
+		}
+		return nil
+	}
+	handle(t, d)
+	if d.task.Document.LiveVersion != 2 || d.reused != 100 || len(d.rows) != 100 || len(d.vectors) != 100 {
+		t.Errorf("version %d is live, %d reused, %d rows, %d vectors", d.task.Document.LiveVersion, d.reused, len(d.rows), len(d.vectors))
 	}
 }
 

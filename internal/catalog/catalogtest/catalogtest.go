@@ -51,6 +51,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"attempts that are kept", testManyAttempts},
 		{"patch", testPatch},
 		{"patch keeps the original", testPatchKeepsOriginal},
+		{"patch keeps the chunks", testPatchKeepsChunks},
 		{"job filters", testJobFilters},
 		{"places of chunks", testPlaces},
 		{"a rebuild runs alone", testRebuildAlone},
