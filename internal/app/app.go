@@ -126,7 +126,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Encoder: encoders.passages, Timeout: s.ParseTimeout, Workers: s.IngestWorkers,
 		Matching: a.catalog,
 		Reconciler: &ingest.Reconciler{
-			Books: a.catalog, Progress: a.catalog, Inventory: index, Index: a.flusher, Removal: index, Hits: a.catalog, Encoder: encoders.passages,
+			Books: a.catalog, Progress: a.catalog, Inventory: index, Index: a.flusher, Removal: index, Hits: a.catalog, Encoder: encoders.passages, Originals: blobs, Needs: a.catalog,
 		},
 	}
 	documents := documents{a.catalog}

@@ -1,11 +1,15 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -232,5 +236,58 @@ func TestRebuild(t *testing.T) {
 	}
 	if diff := cmp.Diff(counts(601, 0, 0, 0, 0), s.found("birds", "reconcile")); diff != "" || s.rows(c) != 601 {
 		t.Errorf("afterwards, %d rows (-want +got):\n%s", s.rows(c), diff)
+	}
+}
+
+// TestReconcileOriginals leaves originals behind in the folder, as a crash does, and has them removed; one that is young,
+// those of documents and what is not redkite's stay.
+func TestReconcileOriginals(t *testing.T) {
+	data := t.TempDir()
+	s := start(t, settings(t, data))
+	s.json(201, "POST", "/api/v1/collections", object{"name": "birds"})
+	s.json(200, "POST", "/api/v1/collections/birds/documents?wait=60s", birds(0, 5))
+	longAgo := time.Now().Add(-48 * time.Hour)
+	age := func(path string) {
+		if err := os.Chtimes(path, longAgo, longAgo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	needed, err := filepath.Glob(filepath.Join(data, "blobs", "??", "*"))
+	if err != nil || len(needed) != 5 {
+		t.Fatalf("originals: %v, %v", needed, err)
+	}
+	for _, path := range needed {
+		age(path)
+	}
+	leave := func(name string, old bool) string {
+		path := filepath.Join(data, "blobs", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte("left"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if old {
+			age(path)
+		}
+		return path
+	}
+	gone := []string{leave("ab/ab345678901234567890123456789012", true), leave("partial/cd_cd345678901234567890123456789012", true)}
+	stay := append(needed, leave("ef/ef345678901234567890123456789012", false), leave("ab/notes.txt", true))
+	if found := s.found("birds", "reconcile?originals=true&dry_run=true"); found["originals"] != 2.0 || found["originals_removed"] != nil {
+		t.Errorf("dry run: %v", found)
+	}
+	if found := s.found("birds", "reconcile"); found["originals"] != nil {
+		t.Errorf("originals were not asked for: %v", found)
+	}
+	if found := s.found("birds", "reconcile?originals=true"); found["originals"] != 2.0 || found["originals_removed"] != 2.0 {
+		t.Errorf("found %v", found)
+	}
+	for _, path := range gone {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there (%v)", path, err)
+		}
+	}
+	for _, path := range stay {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s is gone: %v", path, err)
+		}
 	}
 }

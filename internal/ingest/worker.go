@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -180,11 +181,14 @@ func (w *Worker) check(ctx context.Context, c rag.Claim, job rag.Job) error {
 	if job.Kind == rag.JobRebuild {
 		return w.Reconciler.rebuild(ctx, c, job, task.Collection)
 	}
-	return w.Reconciler.reconcile(ctx, c, task.Collection, job.Params == DryRun)
+	var asked Comparison
+	if job.Params != "" {
+		if err := json.Unmarshal([]byte(job.Params), &asked); err != nil {
+			return rag.Invalid("", "job %d: what it was asked can't be read: %v", job.ID, err)
+		}
+	}
+	return w.Reconciler.reconcile(ctx, c, task.Collection, asked)
 }
-
-// DryRun are the params of a reconciliation that repairs nothing.
-const DryRun = `{"dry_run":true}`
 
 func (w *Worker) ingest(ctx context.Context, c rag.Claim) error {
 	task, err := w.Ledger.Task(ctx, c)

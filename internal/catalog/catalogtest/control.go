@@ -217,7 +217,7 @@ func testPatch(t *testing.T, b bundle) {
 			t.Errorf("a hit has %v", h.Metadata)
 		}
 	}
-	keys, err := b.BlobKeys(b.ctx, "", 10)
+	keys, err := b.NeededBlobs(b.ctx, []string{"blob/one/v1", "blob/one/v2"})
 	if diff := cmp.Diff([]string{"blob/one/v1"}, keys); diff != "" || err != nil {
 		t.Errorf("originals: %s, %v", diff, err)
 	}

@@ -190,7 +190,7 @@ func testRebuildFails(t *testing.T, b bundle) {
 	})
 	b.wait(t, rebuild, rag.JobFailed)
 	b.checkRebuilding(t, true)
-	b.wait(t, queue(rag.JobReconcile, ingest.DryRun), rag.JobSucceeded)
+	b.wait(t, queue(rag.JobReconcile, `{"dry_run":true}`), rag.JobSucceeded)
 	b.checkRebuilding(t, true)
 	b.wait(t, queue(rag.JobReconcile, ""), rag.JobSucceeded)
 	b.checkRebuilding(t, false)
