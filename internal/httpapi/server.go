@@ -194,10 +194,10 @@ func New(deps Deps, options Options) (*Server, error) {
 	s.engine.HandleMethodNotAllowed = true
 	s.engine.Use(s.observe, s.recover, secure)
 	s.engine.NoRoute(func(c *gin.Context) {
-		s.fail(c, &rag.Problem{Kind: rag.ErrNotFound, Code: "no_route", Message: "there is no " + c.Request.URL.Path + "; /docs lists the routes"})
+		s.fail(c, &rag.Problem{Kind: rag.ErrNotFound, Code: "no_route", Message: "there is no " + asked(c.Request) + "; /docs lists the routes"})
 	})
 	s.engine.NoMethod(func(c *gin.Context) {
-		s.render(c, http.StatusMethodNotAllowed, &rag.Problem{Kind: rag.ErrInvalid, Code: "method_not_allowed", Message: c.Request.URL.Path + " does not take " + c.Request.Method})
+		s.render(c, http.StatusMethodNotAllowed, &rag.Problem{Kind: rag.ErrInvalid, Code: "method_not_allowed", Message: asked(c.Request) + " does not take " + c.Request.Method})
 	})
 	s.operations()
 	if options.API {
