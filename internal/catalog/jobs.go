@@ -51,6 +51,7 @@ type JobFilter struct {
 	Collection rag.CollectionID
 	Document   rag.DocumentID
 	ExternalID string // the client's id of documents, deleted ones among them
+	IDs        []rag.JobID
 	Kind       rag.JobKind
 	States     []rag.JobState // any of these
 	From, To   time.Time      // made in this time, From included
@@ -72,6 +73,10 @@ func (c *Catalog) Jobs(ctx context.Context, tenant string, f JobFilter) ([]rag.J
 	}
 	if f.ExternalID != "" {
 		add(`j.external_id = ?`, f.ExternalID)
+	}
+	if len(f.IDs) > 0 {
+		marks, ids := placeholders(f.IDs)
+		add(`j.id IN (`+marks+`)`, ids...)
 	}
 	if f.Kind != "" {
 		add(`j.kind = ?`, f.Kind)

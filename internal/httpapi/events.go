@@ -96,7 +96,7 @@ func (s *Server) follow(ctx context.Context, stream *stream, job rag.Job) {
 		case <-ticker.C:
 		}
 		var err error
-		if job, err = s.deps.Jobs.Job(ctx, tenant(ctx), job.ID); err != nil {
+		if job, err = s.watch.job(ctx, tenant(ctx), job.ID, s.pace.poll); err != nil {
 			return // the client asks again, and is told why
 		}
 	}

@@ -66,7 +66,8 @@ type JobQuery struct {
 	Kind       rag.JobKind
 	State      rag.JobState
 	Collection rag.CollectionID
-	Document   string    // the client's id
+	Document   string // the client's id
+	IDs        []rag.JobID
 	From, To   time.Time // made in this time
 	Before     rag.JobID // the last one of the page before
 	Limit      int
@@ -171,6 +172,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	searches chan struct{} // a token for each search in work or waiting
+	watch    *watch        // of the jobs that are followed
 	streams  chan struct{} // a token for each job that is being followed
 	pace     pace          // of those streams
 	stopping chan struct{} // closed when the server stops
@@ -186,6 +188,7 @@ func New(deps Deps, options Options) (*Server, error) {
 		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
 		streams: make(chan struct{}, maxStreams), pace: defaultPace(), stopping: make(chan struct{}),
 	}
+	s.watch = newWatch(deps.Jobs)
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, deps.Lanes, s.log)
 	if err := s.engine.SetTrustedProxies(nil); err != nil {

@@ -276,6 +276,7 @@ func testJobFilters(t *testing.T, b bundle) {
 		"collection": {catalog.JobFilter{Collection: b.collection.ID + 1}, nil},
 		"from":       {catalog.JobFilter{From: two.Job.CreatedAt}, []rag.JobID{gone.ID, two.Job.ID}},
 		"to":         {catalog.JobFilter{To: two.Job.CreatedAt}, []rag.JobID{one.Job.ID}},
+		"ids":        {catalog.JobFilter{IDs: []rag.JobID{one.Job.ID, gone.ID, 4711}}, []rag.JobID{gone.ID, one.Job.ID}},
 		"later":      {catalog.JobFilter{From: time.Now().Add(time.Hour)}, nil},
 	} {
 		test.filter.Limit = 10
