@@ -15,6 +15,7 @@ import (
 type reconcileCommand struct {
 	Collection []string `short:"c" help:"Collections. Defaults to all."`
 	DryRun     bool     `help:"Report only, repair nothing."`
+	Originals  bool     `help:"Also look for originals that no document needs, older than a day, and remove them."`
 	connection `embed:""`
 }
 
@@ -27,7 +28,12 @@ type reconciled struct {
 // Run has each collection compared and prints what was found; it fails where something is not repaired.
 func (c reconcileCommand) Run(ctx context.Context, o output) error {
 	server := c.client()
-	return checkAll(ctx, o, server, c.Collection, func(name string) (api.Job, error) { return server.Reconcile(ctx, name, c.DryRun) })
+	originals := c.Originals
+	return checkAll(ctx, o, server, c.Collection, func(name string) (api.Job, error) {
+		once := originals // the store is one for all collections
+		originals = false
+		return server.Reconcile(ctx, name, c.DryRun, once)
+	})
 }
 
 // rebuildCommand makes collections anew in Milvus.
@@ -100,9 +106,9 @@ func printReconciled(o output, found []reconciled) error {
 		return printJSON(o, found)
 	}
 	table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "COLLECTION\tCHUNKS\tMISSING\tSTALE\tORPHANED\tREPAIRED")
+	fmt.Fprintln(table, "COLLECTION\tCHUNKS\tMISSING\tSTALE\tORPHANED\tREPAIRED\tORIGINALS")
 	for _, f := range found {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\n", f.Collection, f.Checked, f.Missing, f.Stale, f.Orphaned, f.Repaired)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", f.Collection, f.Checked, f.Missing, f.Stale, f.Orphaned, f.Repaired, f.Originals)
 	}
 	return table.Flush()
 }

@@ -25,14 +25,15 @@ type NewChunking struct {
 
 // Collection describes a collection.
 type Collection struct {
-	Name      string         `json:"name" doc:"Name, unique within the tenant."`
-	Model     string         `json:"model" doc:"Bi-encoder that embeds its chunks."`
-	Dimension int            `json:"dimension" doc:"Dimension of the embeddings."`
-	Fields    []rag.Field    `json:"fields" doc:"Declared metadata keys."`
-	Chunking  rag.Chunking   `json:"chunking" doc:"How documents are cut."`
-	Documents DocumentCounts `json:"documents" doc:"How many documents there are."`
-	Chunks    int            `json:"chunks" doc:"Chunks that search may return."`
-	CreatedAt time.Time      `json:"created_at"`
+	Name       string         `json:"name" doc:"Name, unique within the tenant."`
+	Model      string         `json:"model" doc:"Bi-encoder that embeds its chunks."`
+	Dimension  int            `json:"dimension" doc:"Dimension of the embeddings."`
+	Fields     []rag.Field    `json:"fields" doc:"Declared metadata keys."`
+	Chunking   rag.Chunking   `json:"chunking" doc:"How documents are cut."`
+	Documents  DocumentCounts `json:"documents" doc:"How many documents there are."`
+	Chunks     int            `json:"chunks" doc:"Chunks that search may return."`
+	Rebuilding bool           `json:"rebuilding,omitempty" doc:"It is being made anew in Milvus: search misses what is not filled yet."`
+	CreatedAt  time.Time      `json:"created_at"`
 }
 
 // DocumentCounts counts a collection's documents by the state of their newest version.
@@ -214,7 +215,7 @@ type SearchResult struct {
 	Candidates int      `json:"candidates" doc:"Live chunks that the bi-encoder found."`
 	Reranked   int      `json:"reranked" doc:"Of them, how many the cross-encoder read."`
 	Ended      string   `json:"rerank_ended,omitempty" enum:"all,enough,deadline" doc:"Why reranking ended: all candidates read; the rest not expected to change the hits; time ran out."`
-	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed."`
+	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed, rebuilding (the collection is being rebuilt: what is not filled yet is missing)."`
 	TimingsMS  Timings  `json:"timings_ms"`
 }
 

@@ -149,7 +149,7 @@ func (d documents) DocumentPage(ctx context.Context, c rag.CollectionID, status 
 
 func (d documents) JobPage(ctx context.Context, tenant string, q httpapi.JobQuery) ([]rag.Job, error) {
 	filter := catalog.JobFilter{
-		Collection: q.Collection, ExternalID: q.Document, Batch: q.Batch, Kind: q.Kind, From: q.From, To: q.To, Before: q.Before, Limit: q.Limit,
+		Collection: q.Collection, ExternalID: q.Document, Batch: q.Batch, IDs: q.IDs, Kind: q.Kind, From: q.From, To: q.To, Before: q.Before, Limit: q.Limit,
 	}
 	if q.State != "" {
 		filter.States = []rag.JobState{q.State}

@@ -126,10 +126,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.flusher = &flusher{index: index, log: o.Log.With("component", "flush"), dirty: map[rag.CollectionID]rag.Collection{}}
 	a.worker = &ingest.Worker{
 		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Vectors: index, Removal: index, Blobs: blobs, Parser: parsers,
-		Encoder: encoders.passages, Timeout: s.ParseTimeout,
+		Encoder: encoders.passages, Timeout: s.ParseTimeout, Workers: s.IngestWorkers,
 		Matching: a.catalog,
 		Reconciler: &ingest.Reconciler{
-			Books: a.catalog, Progress: a.catalog, Inventory: index, Index: a.flusher, Removal: index, Hits: a.catalog, Encoder: encoders.passages,
+			Books: a.catalog, Progress: a.catalog, Inventory: index, Index: a.flusher, Removal: index, Hits: a.catalog, Encoder: encoders.passages, Originals: blobs, Needs: a.catalog,
 		},
 	}
 	a.callback, err = callback.New(a.catalog, callback.Config{Secret: s.CallbackSecret, Allow: s.CallbackAllow, Agent: "redkite/" + o.Version})
@@ -249,6 +249,13 @@ func (a *App) checks(blobs blobs, vectors *milvus.Client, encoders *encoders) []
 				return h.Version + ", which can't hold sparse vectors: dense search only", nil
 			}
 			return h.Version, nil
+		}},
+		{Name: "collections", Run: func(ctx context.Context) (string, error) {
+			n, err := a.catalog.Rebuilding(ctx)
+			if err != nil || n == 0 {
+				return "whole", err
+			}
+			return fmt.Sprintf("degraded: %d rebuilding, search misses what is not filled yet", n), nil
 		}},
 		{Name: "models", Run: func(context.Context) (string, error) { return encoders.describe(), nil }},
 	}

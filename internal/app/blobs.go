@@ -16,6 +16,7 @@ import (
 // blobs are the uploaded originals, in the data folder or in a bucket.
 type blobs interface {
 	ingest.Blobs
+	ingest.Originals
 	Ping(ctx context.Context) error
 	Close() error
 }

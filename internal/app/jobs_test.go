@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +79,19 @@ func TestReplaceAndPatchKeepVectors(t *testing.T) {
 			t.Errorf("%s: %d hits, want %d", filter, got, want)
 		}
 	}
+	originals, err := filepath.Glob(filepath.Join(s.app.options.Settings.Data, "blobs", "??", "*"))
+	if err != nil || len(originals) == 0 {
+		t.Fatalf("originals %v, %v", originals, err)
+	}
+	for _, path := range originals { // what is not parsed is not missed
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if j := s.job(s.json(200, "PATCH", path+"?wait=60s", object{"metadata": object{"seen_by": "Bea"}})["job_id"], ""); j["state"] != "succeeded" || j["reused"] != whole["done"] {
+		t.Errorf("patched without the original: %v", j)
+	}
+	s.json(200, "PATCH", path+"?wait=60s", object{"metadata": object{"seen_by": "Ada"}})
 	if again := s.json(200, "PATCH", path, object{"metadata": object{"year": 2026}}); again["unchanged"] != true {
 		t.Errorf("patched to what it is: %v", again)
 	}

@@ -1,9 +1,15 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -164,6 +170,31 @@ func TestCleanUpAfterCancel(t *testing.T) {
 	}
 }
 
+// degraded checks that search and /readyz say so while a collection is rebuilt.
+func (s *server) degraded(collection string, job any) {
+	s.t.Helper()
+	answer := s.json(200, "POST", "/api/v1/collections/"+collection+"/search", object{"query": "bird", "rerank": false})
+	response, err := http.Get(s.base + "/readyz?verbose")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	ready, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.job(job, "")["state"] == "succeeded" {
+		s.t.Log("the rebuild was over too soon")
+		return
+	}
+	if diff := cmp.Diff([]any{"rebuilding"}, answer["degraded"]); diff != "" || !strings.Contains(string(ready), "degraded: 1 rebuilding") || response.StatusCode != 200 {
+		s.t.Errorf("while rebuilding (-want +got):\n%s%d %s", diff, response.StatusCode, ready)
+	}
+	if c := s.json(200, "GET", "/api/v1/collections/"+collection, nil); c["rebuilding"] != true {
+		s.t.Errorf("the collection: %v", c)
+	}
+}
+
 // TestRebuild loses the collection in Milvus, and makes it anew from the catalog, with a restart in the middle and an
 // upload that waits for it.
 func TestRebuild(t *testing.T) {
@@ -186,8 +217,10 @@ func TestRebuild(t *testing.T) {
 			break
 		}
 	}
+	s.degraded("birds", job["id"])
 	s.stop()
 	s = start(t, settings(t, data))
+	s.degraded("birds", job["id"])
 	done := s.job(job["id"], "?wait=120s")
 	if done["state"] != "succeeded" || done["found"].(object)["checked"].(float64) < 600 {
 		t.Fatalf("rebuilt: %v", done)
@@ -195,10 +228,66 @@ func TestRebuild(t *testing.T) {
 	if diff := cmp.Diff(before, s.texts("birds", "birds of island 5")); diff != "" {
 		t.Errorf("what is found (-before +after):\n%s", diff)
 	}
+	if answer := s.json(200, "POST", "/api/v1/collections/birds/search", object{"query": "bird"}); len(answer["degraded"].([]any)) != 0 {
+		t.Errorf("after the rebuild search is degraded: %v", answer["degraded"])
+	}
 	if j := s.job(late["job_id"], "?wait=60s"); j["state"] != "succeeded" {
 		t.Errorf("the upload beside it: %v", j)
 	}
 	if diff := cmp.Diff(counts(601, 0, 0, 0, 0), s.found("birds", "reconcile")); diff != "" || s.rows(c) != 601 {
 		t.Errorf("afterwards, %d rows (-want +got):\n%s", s.rows(c), diff)
+	}
+}
+
+// TestReconcileOriginals leaves originals behind in the folder, as a crash does, and has them removed; one that is young,
+// those of documents and what is not redkite's stay.
+func TestReconcileOriginals(t *testing.T) {
+	data := t.TempDir()
+	s := start(t, settings(t, data))
+	s.json(201, "POST", "/api/v1/collections", object{"name": "birds"})
+	s.json(200, "POST", "/api/v1/collections/birds/documents?wait=60s", birds(0, 5))
+	longAgo := time.Now().Add(-48 * time.Hour)
+	age := func(path string) {
+		if err := os.Chtimes(path, longAgo, longAgo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	needed, err := filepath.Glob(filepath.Join(data, "blobs", "??", "*"))
+	if err != nil || len(needed) != 5 {
+		t.Fatalf("originals: %v, %v", needed, err)
+	}
+	for _, path := range needed {
+		age(path)
+	}
+	leave := func(name string, old bool) string {
+		path := filepath.Join(data, "blobs", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte("left"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if old {
+			age(path)
+		}
+		return path
+	}
+	gone := []string{leave("ab/ab345678901234567890123456789012", true), leave("partial/cd_cd345678901234567890123456789012", true)}
+	stay := append(needed, leave("ef/ef345678901234567890123456789012", false), leave("ab/notes.txt", true))
+	if found := s.found("birds", "reconcile?originals=true&dry_run=true"); found["originals"] != 2.0 || found["originals_removed"] != nil {
+		t.Errorf("dry run: %v", found)
+	}
+	if found := s.found("birds", "reconcile"); found["originals"] != nil {
+		t.Errorf("originals were not asked for: %v", found)
+	}
+	if found := s.found("birds", "reconcile?originals=true"); found["originals"] != 2.0 || found["originals_removed"] != 2.0 {
+		t.Errorf("found %v", found)
+	}
+	for _, path := range gone {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there (%v)", path, err)
+		}
+	}
+	for _, path := range stay {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s is gone: %v", path, err)
+		}
 	}
 }

@@ -8,16 +8,27 @@ import (
 	"encoding/hex"
 	"io"
 	"path"
+	"strings"
 
 	"github.com/redkite/redkite/internal/rag"
 )
 
+// keyBytes is how many random bytes a key has.
+const keyBytes = 16
+
 // NewKey makes a key that no other blob has: 128 random bits in hex, below one of 256 folders.
 func NewKey() string {
-	var b [16]byte
+	var b [keyBytes]byte
 	rand.Read(b[:]) // never fails (crypto/rand)
 	name := hex.EncodeToString(b[:])
 	return path.Join(name[:2], name)
+}
+
+// original reports whether a key is one that NewKey makes, and no other's.
+func original(key string) bool {
+	folder, name, ok := strings.Cut(key, "/")
+	raw, err := hex.DecodeString(name)
+	return ok && err == nil && len(raw) == keyBytes && folder == name[:2] && name == strings.ToLower(name)
 }
 
 // missing says that there is no blob under key.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -112,6 +113,35 @@ func (d *Dir) Open(_ context.Context, key string) (io.ReadSeekCloser, int64, err
 func (d *Dir) Delete(_ context.Context, key string) error {
 	if err := d.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete blob %s: %w", key, err)
+	}
+	return nil
+}
+
+// List visits the keys, as NewKey makes them, of the blobs that were last written before a time, also of those that were
+// left half written.
+func (d *Dir) List(ctx context.Context, before time.Time, visit func(key string) error) error {
+	err := fs.WalkDir(d.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			return nil
+		}
+		if err = errors.Join(err, ctx.Err()); err != nil || entry.IsDir() {
+			return err
+		}
+		half, isHalf := strings.CutPrefix(name, partial+"/")
+		if !original(name) && !(isHalf && original(strings.Replace(half, "_", "/", 1))) {
+			return nil
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !info.ModTime().Before(before) {
+			return err
+		}
+		return visit(name)
+	})
+	if err != nil {
+		return fmt.Errorf("list blobs: %w", err)
 	}
 	return nil
 }

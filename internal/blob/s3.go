@@ -111,6 +111,27 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
+// List visits the keys, as NewKey makes them, of the blobs that were last written before a time.
+func (s *S3) List(ctx context.Context, before time.Time, visit func(key string) error) error {
+	for objects := s.bucket.List(nil); ; {
+		limited, cancel := context.WithTimeout(ctx, shortCall)
+		object, err := objects.Next(limited)
+		cancel()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return s.explain(ctx, "list blobs", err)
+		}
+		if !original(object.Key) || !object.ModTime.Before(before) {
+			continue
+		}
+		if err := visit(object.Key); err != nil {
+			return err
+		}
+	}
+}
+
 // Ping asks whether the bucket is there and lets itself be read.
 func (s *S3) Ping(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, shortCall)

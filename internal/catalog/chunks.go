@@ -75,8 +75,10 @@ func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error
 	if t.LiveTitle, err = liveTitle(ctx, c.read, t.Document); err != nil {
 		return ingest.Task{}, unavailable(what, err)
 	}
-	err = c.read.QueryRowContext(ctx, `SELECT blob, size, chunks IS NOT NULL FROM versions WHERE document_id = ? AND version = ?`,
-		j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked)
+	err = c.read.QueryRowContext(ctx, `SELECT v.blob, v.size, v.chunks IS NOT NULL,
+			COALESCE(v.sha256 <> '' AND l.sha256 = v.sha256 AND l.media_type = v.media_type AND l.version <> v.version, FALSE)
+		FROM versions v LEFT JOIN versions l ON l.document_id = v.document_id AND l.version = ?
+		WHERE v.document_id = ? AND v.version = ?`, t.Document.LiveVersion, j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked, &t.Same)
 	if err != nil {
 		return ingest.Task{}, unavailable(what, err)
 	}
@@ -210,6 +212,16 @@ func (c *Catalog) MarkIndexed(ctx context.Context, claim rag.Claim, ids []rag.Ch
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = done + ?, reused = reused + ?, crashes = 0 WHERE id = ?`, marked, reused, j.ID)
 		return err
 	})
+}
+
+// Waiting reports whether other jobs could run now if a worker were free.
+func (c *Catalog) Waiting(ctx context.Context, claim rag.Claim) (bool, error) {
+	var waiting bool
+	if err := c.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at IS NULL AND j.id <> ?
+		AND (j.state = ? OR j.state = ? AND j.next_run_at <= ?))`, claim.Job, rag.JobQueued, rag.JobRetrying, micros(c.now())).Scan(&waiting); err != nil {
+		return false, unavailable("look for jobs that wait", err)
+	}
+	return waiting, nil
 }
 
 // execBatches runs a statement that ends in "id IN" for the ids, batch by batch, and sums up the rows changed.

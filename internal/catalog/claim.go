@@ -106,7 +106,7 @@ type outcomeKind int
 
 const (
 	outcomeDone      outcomeKind = iota
-	outcomeStopped               // it was stopped for no fault of its own: again at once
+	outcomeStopped               // it was stopped for no fault of its own, or gave way: again at once
 	outcomeWait                  // a service is down: again later, never given up
 	outcomePermanent             // it can't work: never again
 	outcomeFailed                // it may work: again later, some times
@@ -120,6 +120,8 @@ func outcomeOf(err, cause error) outcome {
 	case err == nil:
 		return outcome{kind: outcomeDone}
 	case errors.Is(cause, errStopping), errors.Is(cause, errLost): // a claim that holds after all lost only its time
+		return outcome{outcomeStopped, err}
+	case errors.Is(err, rag.ErrYield):
 		return outcome{outcomeStopped, err}
 	case errors.Is(err, rag.ErrUnavailable), errors.Is(err, rag.ErrOverloaded), rag.FullDisk(err):
 		return outcome{outcomeWait, err}
@@ -235,7 +237,8 @@ func (s settling) end(ctx context.Context, f *rag.Failure) error {
 	return s.c.cleanUp(ctx, s.tx, s.job)
 }
 
-// requeue gives the job to the next process, as if this attempt had not been.
+// requeue gives the job to the next process, or to the next free worker after the jobs that wait now, as if this attempt
+// had not been.
 func (s settling) requeue(ctx context.Context) error {
 	if err := moveJob(ctx, s.tx, s.job, rag.JobQueued, nil, `attempts = attempts - 1`); err != nil {
 		return err

@@ -10,14 +10,21 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.max_tokens, c.overlap, c.generation, c.created_at`
+const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.max_tokens, c.overlap, c.generation, c.created_at,
+	` + rebuilding
+
+// rebuilding is true of a collection c that search misses documents of: a rebuild of it has begun and is not over, or has
+// failed, and nothing has filled it since.
+const rebuilding = `EXISTS (SELECT 1 FROM jobs r WHERE r.collection_id = c.id AND r.kind = 'rebuild' AND r.state <> 'succeeded'
+	AND r.started_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs l WHERE l.collection_id = r.collection_id AND l.id > r.id
+		AND l.kind IN ('rebuild', 'reconcile') AND l.params = '' AND l.state = 'succeeded'))`
 
 func scanCollection(r row) (rag.Collection, error) {
 	var c rag.Collection
 	var fields string
 	var created int64
 	if err := r.Scan(&c.ID, &c.Tenant, &c.Name, &c.BiEncoder, &c.Dimension, &fields,
-		&c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Generation, &created); err != nil {
+		&c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Generation, &created, &c.Rebuilding); err != nil {
 		return rag.Collection{}, err
 	}
 	c.CreatedAt = fromMicros(created)
@@ -103,6 +110,15 @@ func (c *Catalog) Collections(ctx context.Context, tenant string) ([]rag.Collect
 		return nil, unavailable("list collections", err)
 	}
 	return all, nil
+}
+
+// Rebuilding counts the collections of all tenants that search misses documents of.
+func (c *Catalog) Rebuilding(ctx context.Context) (int, error) {
+	var n int
+	if err := c.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM collections c WHERE c.deleted_at IS NULL AND `+rebuilding).Scan(&n); err != nil {
+		return 0, unavailable("count rebuilds", err)
+	}
+	return n, nil
 }
 
 // Counts sums up a collection: documents by the state of their newest version, and live chunks.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -118,13 +119,16 @@ func (c *Catalog) Warnings(ctx context.Context, id rag.DocumentID) ([]string, er
 	return warnings, nil
 }
 
-// BlobKeys lists the blobs that the catalog names, in order, from the one after the given key on: what a sweeper must
-// keep.
-func (c *Catalog) BlobKeys(ctx context.Context, after string, limit int) ([]string, error) {
-	keys, err := collect(ctx, c.read, scanOne[string],
-		`SELECT DISTINCT v.blob FROM versions v WHERE v.blob > ? ORDER BY v.blob LIMIT ?`, after, limit)
-	if err != nil {
-		return nil, unavailable("list blob keys", err)
+// NeededBlobs gives those of the blobs that a version of any document names: what a sweep must keep.
+func (c *Catalog) NeededBlobs(ctx context.Context, keys []string) ([]string, error) {
+	var needed []string
+	for batch := range slices.Chunk(keys, idBatch) {
+		marks, args := placeholders(batch)
+		named, err := collect(ctx, c.read, scanOne[string], `SELECT DISTINCT v.blob FROM versions v WHERE v.blob IN (`+marks+`)`, args...)
+		if err != nil {
+			return nil, unavailable(fmt.Sprintf("look up %d blobs", len(batch)), err)
+		}
+		needed = append(needed, named...)
 	}
-	return keys, nil
+	return needed, nil
 }

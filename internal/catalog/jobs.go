@@ -52,6 +52,7 @@ type JobFilter struct {
 	Document   rag.DocumentID
 	ExternalID string // the client's id of documents, deleted ones among them
 	Batch      rag.BatchID
+	IDs        []rag.JobID
 	Kind       rag.JobKind
 	States     []rag.JobState // any of these
 	From, To   time.Time      // made in this time, From included
@@ -76,6 +77,10 @@ func (c *Catalog) Jobs(ctx context.Context, tenant string, f JobFilter) ([]rag.J
 	}
 	if f.Batch != 0 {
 		add(`j.id IN (SELECT e.job_id FROM batch_entries e WHERE e.batch_id = ?)`, f.Batch)
+	}
+	if len(f.IDs) > 0 {
+		marks, ids := placeholders(f.IDs)
+		add(`j.id IN (`+marks+`)`, ids...)
 	}
 	if f.Kind != "" {
 		add(`j.kind = ?`, f.Kind)

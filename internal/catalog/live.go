@@ -71,6 +71,38 @@ func (c *Catalog) LiveChunks(ctx context.Context, claim rag.Claim, from, limit i
 	return chunks, nil
 }
 
+// CopyChunks writes the chunk rows of the version that the job makes as those of the live version, which is of the same
+// bytes, in place of any there, each with an id of its own; the document's own title and the warnings come along. It gives
+// that title.
+func (c *Catalog) CopyChunks(ctx context.Context, claim rag.Claim) (title string, err error) {
+	err = c.fenced(ctx, claim, "copy chunks", func(tx *transaction, j rag.Job) error {
+		var live, chunks int
+		var warnings string
+		if err := tx.QueryRowContext(ctx, `SELECT l.version, l.chunks, l.found_title, l.warnings FROM documents d
+			JOIN versions l ON l.document_id = d.id AND l.version = d.live_version
+			JOIN versions v ON v.document_id = d.id AND v.version = ? AND v.sha256 = l.sha256 AND v.media_type = l.media_type AND v.version <> l.version
+			WHERE d.id = ?`, j.Version, j.Document).Scan(&live, &chunks, &title, &warnings); err != nil {
+			return fmt.Errorf("find a live version of the same bytes as version %d of document %d: %w", j.Version, j.Document, err)
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM chunks WHERE document_id = ? AND version = ?`, j.Document, j.Version); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO chunks
+				(document_id, version, ordinal, text, headings, page_start, page_end, span_start, span_end, tokens)
+			SELECT k.document_id, CAST(? AS INTEGER), k.ordinal, k.text, k.headings, k.page_start, k.page_end, k.span_start, k.span_end, k.tokens
+			FROM chunks k WHERE k.document_id = ? AND k.version = ? ORDER BY k.ordinal`, j.Version, j.Document, live); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ? WHERE document_id = ? AND version = ?`,
+			chunks, title, warnings, j.Document, j.Version); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE jobs SET done = 0, reused = 0, total = ?, crashes = 0 WHERE id = ?`, chunks, j.ID)
+		return err
+	})
+	return title, err
+}
+
 // liveTitle is the title of a document's live version; empty where none is live.
 func liveTitle(ctx context.Context, db querier, d rag.Document) (title string, err error) {
 	if d.LiveVersion == 0 {

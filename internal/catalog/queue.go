@@ -68,7 +68,7 @@ const (
 )
 
 // Handler does one claimed job. Its error says what next: nil, the job is done; rag.ErrUnavailable or rag.ErrOverloaded,
-// it waits for the service, however long; another rag.Problem, it fails for good; anything else, and a panic, it is
+// it waits for the service, however long; rag.ErrYield, it goes on after the jobs that wait; another rag.Problem, it fails for good; anything else, and a panic, it is
 // tried again, up to QueueConfig.MaxFailures times. Its context ends when the claim is lost or the queue stops.
 type Handler func(ctx context.Context, claim rag.Claim, job rag.Job) error
 

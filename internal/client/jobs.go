@@ -62,9 +62,9 @@ func (c *Client) Collections(ctx context.Context) (api.Collections, error) {
 }
 
 // Reconcile begins to compare a collection with Milvus, and to repair what differs unless it is a dry run.
-func (c *Client) Reconcile(ctx context.Context, collection string, dryRun bool) (api.Job, error) {
+func (c *Client) Reconcile(ctx context.Context, collection string, dryRun, originals bool) (api.Job, error) {
 	var out api.Job
-	err := c.call(ctx, http.MethodPost, collectionPath(collection)+":reconcile?dry_run="+strconv.FormatBool(dryRun), nil, &out)
+	err := c.call(ctx, http.MethodPost, collectionPath(collection)+":reconcile?dry_run="+strconv.FormatBool(dryRun)+"&originals="+strconv.FormatBool(originals), nil, &out)
 	return out, err
 }
 

@@ -78,6 +78,6 @@ func collectionOf(c rag.Collection, counts rag.Counts) api.Collection {
 	return api.Collection{
 		Name: c.Name, Model: c.BiEncoder, Dimension: c.Dimension, Fields: fields, Chunking: c.Chunking, CreatedAt: c.CreatedAt,
 		Documents: api.DocumentCounts{Total: counts.Total, Ready: counts.Ready, Pending: counts.Pending, Failed: counts.Failed, Canceled: counts.Canceled},
-		Chunks:    counts.Chunks,
+		Chunks:    counts.Chunks, Rebuilding: c.Rebuilding,
 	}
 }

@@ -68,17 +68,24 @@ func (s *Server) jobEvents(c *gin.Context) {
 		return
 	}
 	pace := jobPace{least: s.pace.poll}
+	read := s.deps.Jobs.Job // the first look is at the job itself: one that was kept could be its end before a retry
 	s.follow(c, func(ctx context.Context) (snapshot, error) {
-		job, err := s.deps.Jobs.Job(ctx, tenant(ctx), rag.JobID(id))
+		job, err := read(ctx, tenant(ctx), rag.JobID(id))
 		if err != nil {
 			return snapshot{}, err
 		}
+		read = s.watched
 		now := snapshot{state: jobOf(job), event: pace.progress(job)}
 		if job.State.Final() {
 			now.end = fmt.Sprintf("%s-%d-%d", job.State, job.ID, job.Attempts) // after a retry there is another
 		}
 		return now, nil
 	})
+}
+
+// watched gives a job as all streams that follow it read it together.
+func (s *Server) watched(ctx context.Context, tenant string, id rag.JobID) (rag.Job, error) {
+	return s.watch.job(ctx, tenant, id, s.pace.poll)
 }
 
 // batchEvents follows one batch.

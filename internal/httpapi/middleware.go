@@ -24,6 +24,7 @@ type contextKey int
 const (
 	keyPrincipal contextKey = iota
 	keyGin
+	keyAsked
 )
 
 func requestID(c *gin.Context) string { return c.Writer.Header().Get(headerRequestID) }
@@ -55,7 +56,7 @@ func (s *Server) observe(c *gin.Context) {
 	if !strings.HasPrefix(route, "/api/") {
 		return
 	}
-	s.log.InfoContext(c.Request.Context(), "request", "request_id", id, "method", c.Request.Method, "path", c.Request.URL.Path,
+	s.log.InfoContext(c.Request.Context(), "request", "request_id", id, "method", c.Request.Method, "path", asked(c.Request),
 		"status", c.Writer.Status(), "ms", took.Milliseconds(), "bytes", c.Writer.Size())
 }
 

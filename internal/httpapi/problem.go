@@ -102,7 +102,7 @@ func (s *Server) render(c *gin.Context, status int, err error) {
 // finish makes the problem of a request's error, sets its headers, and logs it where it is ours.
 func (s *Server) finish(c *gin.Context, err error) api.Problem {
 	p := problemOf(err)
-	p.Instance, p.RequestID = c.Request.URL.Path, requestID(c)
+	p.Instance, p.RequestID = asked(c.Request), requestID(c)
 	var problem *rag.Problem
 	if errors.As(err, &problem) && problem.Document != "" {
 		p.DocumentID = problem.Document

@@ -89,6 +89,7 @@ type JobQuery struct {
 	Collection rag.CollectionID
 	Document   string // the client's id
 	Batch      rag.BatchID
+	IDs        []rag.JobID
 	From, To   time.Time // made in this time
 	Before     rag.JobID // the last one of the page before
 	Limit      int
@@ -197,6 +198,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	searches chan struct{} // a token for each search in work or waiting
+	watch    *watch        // of the jobs that are followed
 	streams  chan struct{} // a token for each job or batch that is being followed
 	pace     pace          // of those streams
 	stopping chan struct{} // closed when the server stops
@@ -212,6 +214,7 @@ func New(deps Deps, options Options) (*Server, error) {
 		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
 		streams: make(chan struct{}, maxStreams), pace: defaultPace(), stopping: make(chan struct{}),
 	}
+	s.watch = newWatch(deps.Jobs)
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, deps.Lanes, s.log)
 	if err := s.engine.SetTrustedProxies(nil); err != nil {
@@ -220,10 +223,10 @@ func New(deps Deps, options Options) (*Server, error) {
 	s.engine.HandleMethodNotAllowed = true
 	s.engine.Use(s.observe, s.recover, secure)
 	s.engine.NoRoute(func(c *gin.Context) {
-		s.fail(c, &rag.Problem{Kind: rag.ErrNotFound, Code: "no_route", Message: "there is no " + c.Request.URL.Path + "; /docs lists the routes"})
+		s.fail(c, &rag.Problem{Kind: rag.ErrNotFound, Code: "no_route", Message: "there is no " + asked(c.Request) + "; /docs lists the routes"})
 	})
 	s.engine.NoMethod(func(c *gin.Context) {
-		s.render(c, http.StatusMethodNotAllowed, &rag.Problem{Kind: rag.ErrInvalid, Code: "method_not_allowed", Message: c.Request.URL.Path + " does not take " + c.Request.Method})
+		s.render(c, http.StatusMethodNotAllowed, &rag.Problem{Kind: rag.ErrInvalid, Code: "method_not_allowed", Message: asked(c.Request) + " does not take " + c.Request.Method})
 	})
 	s.operations()
 	if options.API {

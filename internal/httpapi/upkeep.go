@@ -21,11 +21,16 @@ func (s *Server) upkeepRoutes(service huma.API) {
 		Tags:        []string{"collections"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
 		CollectionPath
-		DryRun bool `query:"dry_run" doc:"Report only, repair nothing."`
+		DryRun    bool `query:"dry_run" doc:"Report only, repair nothing."`
+		Originals bool `query:"originals" doc:"Also look for originals, of all collections, that no document needs, older than a day, and remove them."`
 	}) (*jobBody, error) {
 		params := ""
-		if in.DryRun {
-			params = ingest.DryRun
+		if in.DryRun || in.Originals {
+			text, err := json.Marshal(ingest.Comparison{DryRun: in.DryRun, Originals: in.Originals})
+			if err != nil {
+				return nil, fmt.Errorf("write params: %w", err)
+			}
+			params = string(text)
 		}
 		job, err := s.deps.Upkeep.AddCollectionJob(ctx, tenant(ctx), in.Collection, rag.JobReconcile, params)
 		return accepted(job), err

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -29,6 +30,7 @@ func withVerbs(next http.Handler) http.Handler {
 		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, apiBase+"/") {
 			for _, verb := range verbs() {
 				if path, ok := strings.CutSuffix(r.URL.Path, ":"+verb); ok && !strings.HasSuffix(path, "/") {
+					r = r.WithContext(context.WithValue(r.Context(), keyAsked, r.URL.Path))
 					r.URL.Path = path + "/" + verb
 					if raw := strings.TrimSuffix(r.URL.RawPath, verb); raw != "" {
 						colon := 1
@@ -43,4 +45,12 @@ func withVerbs(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// asked is the path that the client asked for.
+func asked(r *http.Request) string {
+	if path, ok := r.Context().Value(keyAsked).(string); ok {
+		return path
+	}
+	return r.URL.Path
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/redkite/redkite/internal/chunk"
 	"github.com/redkite/redkite/internal/rag"
@@ -67,6 +68,9 @@ type Reconciler struct {
 	Index     Index
 	Removal   Removal
 	Hits      Hits
+	Originals Originals
+	Needs     Needs
+	Now       func() time.Time // the system's clock when nil
 	Encoder   func(ctx context.Context, biEncoder string) (Encoder, error)
 }
 
@@ -86,7 +90,7 @@ type reconciling struct {
 // reconcile compares and repairs the collection of a job. It runs beside ingestion and deletion: what a job that is not
 // over may write is left alone, and the catalog is asked again right before each repair. Ids are never given twice, so a
 // row whose id the catalog does not have can only be garbage.
-func (r *Reconciler) reconcile(ctx context.Context, c rag.Claim, collection rag.Collection, dryRun bool) error {
+func (r *Reconciler) reconcile(ctx context.Context, c rag.Claim, collection rag.Collection, asked Comparison) error {
 	encoder, err := r.Encoder(ctx, collection.BiEncoder)
 	if err != nil {
 		return fmt.Errorf("open bi-encoder: %w", err)
@@ -101,7 +105,7 @@ func (r *Reconciler) reconcile(ctx context.Context, c rag.Claim, collection rag.
 	if err != nil {
 		return fmt.Errorf("read range of chunks: %w", err)
 	}
-	run := &reconciling{Reconciler: r, claim: c, collection: collection, encoder: encoder, repair: !dryRun, found: rag.Reconciliation{DryRun: dryRun}}
+	run := &reconciling{Reconciler: r, claim: c, collection: collection, encoder: encoder, repair: !asked.DryRun, found: rag.Reconciliation{DryRun: asked.DryRun}}
 	steps := int(high-low)/reconcileStep + 1
 	for step := range steps {
 		from := low + rag.ChunkID(step*reconcileStep)
@@ -114,6 +118,11 @@ func (r *Reconciler) reconcile(ctx context.Context, c rag.Claim, collection rag.
 	}
 	if err := run.strays(ctx, low, high); err != nil {
 		return err
+	}
+	if asked.Originals {
+		if err := run.sweepOriginals(ctx); err != nil {
+			return err
+		}
 	}
 	return run.tell(ctx, steps, steps)
 }
@@ -295,5 +304,5 @@ func (r *Reconciler) rebuild(ctx context.Context, c rag.Claim, job rag.Job, coll
 			return err
 		}
 	}
-	return r.reconcile(ctx, c, collection, false)
+	return r.reconcile(ctx, c, collection, Comparison{})
 }

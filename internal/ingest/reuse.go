@@ -10,10 +10,12 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// Live gives the chunks of the version that is live while a job makes the next one, up to limit from an ordinal on, in
-// order. There are none where no version is live.
+// Live is the version that is live while a job makes the next one.
 type Live interface {
+	// LiveChunks gives its chunks, up to limit from an ordinal on, in order; none where no version is live.
 	LiveChunks(ctx context.Context, c rag.Claim, from, limit int) ([]rag.Chunk, error)
+	// CopyChunks makes chunks of the new version that are as those of the live one, and gives the document's own title.
+	CopyChunks(ctx context.Context, c rag.Claim) (title string, err error)
 }
 
 // Vectors gives the vectors of chunks that the index has, by a read that sees every write before it. Those it has not

@@ -1,11 +1,16 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/redkite/redkite/internal/chunk"
 	"github.com/redkite/redkite/internal/rag"
@@ -20,6 +25,7 @@ type Task struct {
 	Chunked    bool   // the chunk rows are written: an earlier attempt came that far
 	Live       bool   // the version is published: only the old ones are left to remove
 	LiveTitle  string // of the version that is live meanwhile; its chunks were embedded with it
+	Same       bool   // that version is of the same bytes and type, so its chunks are the new one's too
 }
 
 // Cut is what parsing and chunking made of an original.
@@ -34,6 +40,8 @@ type Cut struct {
 type Ledger interface {
 	Task(ctx context.Context, c rag.Claim) (Task, error)
 	SetStage(ctx context.Context, c rag.Claim, stage rag.Stage) error
+	// Waiting reports whether other jobs could run now if a worker were free.
+	Waiting(ctx context.Context, c rag.Claim) (bool, error)
 	Chunks
 	Versions
 	Live
@@ -122,10 +130,20 @@ type Worker struct {
 
 	Encoder func(ctx context.Context, biEncoder string) (Encoder, error) // opens a collection's bi-encoder
 	Timeout time.Duration                                                // for parsing one document
+	Workers int                                                          // jobs at a time; long ones give way where all are long
+
+	turns   turns
+	once    sync.Once
+	parsing *semaphore.Weighted // bytes of the originals that are being parsed and cut
 }
 
+// parseBytes bounds the originals that are parsed and cut at the same time, which takes memory many times their size. One
+// counts for at most half of it: so two of any size fit, or a large one with small ones beside it.
+const parseBytes = 64 << 20
+
 const (
-	// embedBatch bounds how many chunks lie between two marks of progress: a crash costs at most that much work.
+	// embedBatch is how many chunks are embedded, written and marked at once: a crash costs at most two batches, one that is
+	// embedded and one that is written meanwhile.
 	embedBatch = 32
 	// removeBatch bounds one delete in the index.
 	removeBatch = 1000
@@ -133,7 +151,7 @@ const (
 
 // Handle does one job. It can be repeated at any point: what an earlier attempt did is found done. The error tells the
 // queue what next: rag.ErrUnavailable waits for the service, rag.ErrStale stops, a rag.Problem of another kind fails
-// the job for good, anything else is tried again.
+// the job for good, rag.ErrYield lets other jobs go first, anything else is tried again.
 func (w *Worker) Handle(ctx context.Context, c rag.Claim, job rag.Job) error {
 	switch job.Kind {
 	case rag.JobIngest:
@@ -158,14 +176,19 @@ func (w *Worker) check(ctx context.Context, c rag.Claim, job rag.Job) error {
 	if err != nil {
 		return fmt.Errorf("read task: %w", err)
 	}
+	w.turns.enter()
+	defer w.turns.leave()
 	if job.Kind == rag.JobRebuild {
 		return w.Reconciler.rebuild(ctx, c, job, task.Collection)
 	}
-	return w.Reconciler.reconcile(ctx, c, task.Collection, job.Params == DryRun)
+	var asked Comparison
+	if job.Params != "" {
+		if err := json.Unmarshal([]byte(job.Params), &asked); err != nil {
+			return rag.Invalid("", "job %d: what it was asked can't be read: %v", job.ID, err)
+		}
+	}
+	return w.Reconciler.reconcile(ctx, c, task.Collection, asked)
 }
-
-// DryRun are the params of a reconciliation that repairs nothing.
-const DryRun = `{"dry_run":true}`
 
 func (w *Worker) ingest(ctx context.Context, c rag.Claim) error {
 	task, err := w.Ledger.Task(ctx, c)
@@ -216,8 +239,13 @@ func (w *Worker) makeVersion(ctx context.Context, c rag.Claim, task Task) error 
 	return w.Ledger.Publish(ctx, c)
 }
 
-// makeChunks parses the original and writes its chunk rows; it gives the document's title.
+// makeChunks parses the original and writes its chunk rows, unless those of the live version will do; it gives the
+// document's title.
 func (w *Worker) makeChunks(ctx context.Context, c rag.Claim, task Task, encoder Encoder) (title string, err error) {
+	if task.Same {
+		title, err = w.Ledger.CopyChunks(ctx, c)
+		return cmp.Or(task.Document.Title, title), err
+	}
 	if err := w.Ledger.SetStage(ctx, c, rag.StageParse); err != nil {
 		return "", err
 	}
@@ -226,6 +254,12 @@ func (w *Worker) makeChunks(ctx context.Context, c rag.Claim, task Task, encoder
 		return "", fmt.Errorf("open original: %w", err)
 	}
 	defer original.Close()
+	w.once.Do(func() { w.parsing = semaphore.NewWeighted(parseBytes) })
+	room := min(size, parseBytes/2)
+	if err := w.parsing.Acquire(ctx, room); err != nil {
+		return "", fmt.Errorf("wait to be parsed: %w", err)
+	}
+	defer w.parsing.Release(room)
 
 	var cut Cut
 	if task.Document.MediaType == mediaChunks {
@@ -264,44 +298,6 @@ func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.Re
 		return Cut{}, fmt.Errorf("chunk: %w", err)
 	}
 	return Cut{Title: parsed.Title, Warnings: parsed.Warnings, Chunks: chunks}, nil
-}
-
-// embed embeds and indexes the chunks that no earlier attempt has, batch by batch. A text that the live version has too
-// keeps its vector.
-func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Encoder) error {
-	kept, err := w.twinsOf(ctx, c, task)
-	if err != nil {
-		return err
-	}
-	for {
-		chunks, err := w.Ledger.PendingChunks(ctx, c, embedBatch)
-		if err != nil {
-			return fmt.Errorf("read pending chunks: %w", err)
-		}
-		if len(chunks) == 0 {
-			return nil
-		}
-		texts := make([]string, len(chunks))
-		for i, ch := range chunks {
-			texts[i] = chunk.EmbeddingText(task.Document.Title, ch)
-		}
-		embeddings, reused, err := w.embeddings(ctx, task, encoder, kept, texts)
-		if err != nil {
-			return err
-		}
-		rows := make([]Row, len(chunks))
-		ids := make([]rag.ChunkID, len(chunks))
-		for i, ch := range chunks {
-			rows[i] = Row{Chunk: ch.ID, Document: task.Document.ID, Metadata: task.Document.Metadata, Dense: embeddings[i]}
-			ids[i] = ch.ID
-		}
-		if err := w.Index.Upsert(ctx, task.Collection, rows); err != nil {
-			return fmt.Errorf("index %d chunks: %w", len(chunks), err)
-		}
-		if err := w.Ledger.MarkIndexed(ctx, c, ids, reused); err != nil {
-			return err
-		}
-	}
 }
 
 // removeDead takes dead chunks out of the index, then out of the catalog: while it has them, an interrupted removal is

@@ -1,247 +1,15 @@
 package ingest
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/redkite/redkite/internal/rag"
 )
-
-// desk is the catalog, the index, the store, the parser and the encoder of one document, in memory. fail is asked before
-// each step and may break it.
-type desk struct {
-	task     Task
-	rows     map[rag.ChunkID]rag.Chunk // of all versions
-	indexed  map[rag.ChunkID]bool
-	reused   int
-	vectors  map[rag.ChunkID]rag.Embedding
-	givenUp  bool   // what the version that is not live has is dead
-	text     string // the original; every line is a block
-	embedded []string
-	fail     func(step string) error
-}
-
-func newDesk() *desk {
-	return &desk{
-		task: Task{
-			Collection: rag.Collection{Dimension: 4, Chunking: rag.Chunking{MaxTokens: 8}}, Document: rag.Document{Title: "Kites", Version: 0},
-		},
-		rows: map[rag.ChunkID]rag.Chunk{}, indexed: map[rag.ChunkID]bool{}, vectors: map[rag.ChunkID]rag.Embedding{},
-		fail: func(string) error { return nil },
-	}
-}
-
-func (d *desk) worker() *Worker {
-	return &Worker{
-		Ledger: d, Removals: d, Index: d, Vectors: d, Removal: d, Blobs: shelf{d}, Parser: d, Timeout: time.Minute,
-		Encoder: func(context.Context, string) (Encoder, error) { return d, nil },
-	}
-}
-
-// upload makes the next version of the document to work on.
-func (d *desk) upload(text string) {
-	d.text, d.task.Chunked, d.task.Live, d.embedded, d.reused, d.givenUp = text, false, false, nil, 0, false
-	d.task.Document.Version++
-}
-
-func (d *desk) chunks(version int) []rag.Chunk {
-	var out []rag.Chunk
-	for _, ch := range d.rows {
-		if ch.Version == version {
-			out = append(out, ch)
-		}
-	}
-	slices.SortFunc(out, func(a, b rag.Chunk) int { return a.Ordinal - b.Ordinal })
-	return out
-}
-
-func (d *desk) Task(context.Context, rag.Claim) (Task, error) { return d.task, d.fail("task") }
-
-func (d *desk) SetStage(_ context.Context, _ rag.Claim, s rag.Stage) error {
-	return d.fail("stage " + string(s))
-}
-
-func (d *desk) ReplaceChunks(_ context.Context, _ rag.Claim, cut Cut) error {
-	if err := d.fail("replace chunks"); err != nil {
-		return err
-	}
-	for i, ch := range cut.Chunks {
-		ch.ID, ch.Version, ch.Ordinal = rag.ChunkID(1000*d.task.Document.Version+i), d.task.Document.Version, i
-		d.rows[ch.ID] = ch
-	}
-	d.task.Chunked = true
-	return nil
-}
-
-func (d *desk) PendingChunks(_ context.Context, _ rag.Claim, limit int) ([]rag.Chunk, error) {
-	pending := slices.DeleteFunc(d.chunks(d.task.Document.Version), func(ch rag.Chunk) bool { return d.indexed[ch.ID] })
-	return pending[:min(limit, len(pending))], d.fail("pending")
-}
-
-func (d *desk) MarkIndexed(_ context.Context, _ rag.Claim, ids []rag.ChunkID, reused int) error {
-	if err := d.fail("mark"); err != nil {
-		return err
-	}
-	for _, id := range ids {
-		d.indexed[id] = true
-	}
-	d.reused += reused
-	return nil
-}
-
-func (d *desk) IndexedChunks(context.Context, rag.Claim) ([]rag.ChunkID, error) { return nil, nil }
-
-func (d *desk) Publish(context.Context, rag.Claim) error {
-	if err := d.fail("publish"); err != nil {
-		return err
-	}
-	d.task.Live, d.task.Document.LiveVersion, d.task.LiveTitle = true, d.task.Document.Version, d.task.Document.Title
-	return nil
-}
-
-func (d *desk) GiveUp(context.Context, rag.Claim) error {
-	if err := d.fail("give up"); err != nil {
-		return err
-	}
-	d.givenUp, d.task.Chunked = true, false
-	return nil
-}
-
-func (d *desk) DeadChunks(context.Context, rag.Claim, int) ([]rag.ChunkID, error) {
-	var dead []rag.ChunkID
-	for id, ch := range d.rows {
-		if ch.Version < d.task.Document.LiveVersion || d.givenUp && ch.Version != d.task.Document.LiveVersion {
-			dead = append(dead, id)
-		}
-	}
-	return dead, d.fail("dead")
-}
-
-func (d *desk) Forget(_ context.Context, _ rag.Claim, ids []rag.ChunkID) error {
-	if err := d.fail("forget"); err != nil {
-		return err
-	}
-	for _, id := range ids {
-		delete(d.rows, id)
-		delete(d.indexed, id)
-	}
-	return nil
-}
-
-func (d *desk) LiveChunks(_ context.Context, _ rag.Claim, from, limit int) ([]rag.Chunk, error) {
-	live := slices.DeleteFunc(d.chunks(d.task.Document.LiveVersion), func(ch rag.Chunk) bool { return ch.Ordinal < from })
-	return live[:min(limit, len(live))], d.fail("live")
-}
-
-func (d *desk) Released(context.Context, rag.Claim) ([]string, error)                { return nil, nil }
-func (d *desk) Removed(context.Context, rag.Claim) error                             { return nil }
-func (d *desk) Ensure(context.Context, rag.Collection) error                         { return d.fail("ensure") }
-func (d *desk) Drop(context.Context, rag.Collection) error                           { return nil }
-func (d *desk) MaxTokens() int                                                       { return 100 }
-func (d *desk) DeleteDocument(context.Context, rag.Collection, rag.DocumentID) error { return nil }
-
-func (d *desk) Visible(context.Context, rag.Collection, []rag.ChunkID) error {
-	return d.fail("visible")
-}
-
-func (d *desk) Upsert(_ context.Context, _ rag.Collection, rows []Row) error {
-	if err := d.fail("upsert"); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		d.vectors[row.Chunk] = row.Dense
-	}
-	return nil
-}
-
-func (d *desk) Embeddings(_ context.Context, _ rag.Collection, ids []rag.ChunkID) (map[rag.ChunkID]rag.Embedding, error) {
-	found := map[rag.ChunkID]rag.Embedding{}
-	for _, id := range ids {
-		if v, ok := d.vectors[id]; ok {
-			found[id] = v
-		}
-	}
-	return found, d.fail("read vectors")
-}
-
-func (d *desk) Delete(_ context.Context, _ rag.Collection, ids []rag.ChunkID) error {
-	for _, id := range ids {
-		delete(d.vectors, id)
-	}
-	return d.fail("delete")
-}
-
-// shelf holds the desk's one original.
-type shelf struct{ d *desk }
-
-func (shelf) Put(context.Context, string, io.Reader) error { return nil }
-func (shelf) Delete(context.Context, string) error         { return nil }
-
-type reader struct{ *strings.Reader }
-
-func (reader) Close() error { return nil }
-
-func (s shelf) Open(context.Context, string) (io.ReadSeekCloser, int64, error) {
-	return reader{strings.NewReader(s.d.text)}, int64(len(s.d.text)), s.d.fail("open")
-}
-
-func (d *desk) Parse(context.Context, string, io.ReadSeeker, int64) (rag.Parsed, error) {
-	p := rag.Parsed{Text: d.text}
-	at := 0
-	for i, line := range strings.Split(d.text, "\n") {
-		p.Blocks = append(p.Blocks, rag.Block{
-			Kind: rag.BlockParagraph, Text: line, Headings: []string{fmt.Sprintf("Part %d", i)}, Span: rag.Span{Start: at, End: at + len(line)},
-		})
-		at += len(line) + 1
-	}
-	return p, d.fail("parse")
-}
-
-// Offsets makes every word a token.
-func (d *desk) Offsets(text string) ([][2]int, error) {
-	var out [][2]int
-	at := 0
-	for word := range strings.FieldsSeq(text) {
-		start := at + strings.Index(text[at:], word)
-		at = start + len(word)
-		out = append(out, [2]int{start, at})
-	}
-	return out, nil
-}
-
-// EmbedPassages gives each call another vector, so that a vector tells which call made it.
-func (d *desk) EmbedPassages(_ context.Context, texts []string) ([]rag.Embedding, error) {
-	if err := d.fail("embed"); err != nil {
-		return nil, err
-	}
-	out := make([]rag.Embedding, len(texts))
-	for i, text := range texts {
-		d.embedded = append(d.embedded, text)
-		out[i] = rag.Embedding{0, 0, 0, 0}
-		out[i][len(d.embedded)%4] = 1
-	}
-	return out, nil
-}
-
-// lines makes a document of n chunks; the changed ones say so.
-func lines(n int, changed ...int) string {
-	out := make([]string, n)
-	for i := range out {
-		out[i] = fmt.Sprintf("kite number %d flies", i)
-		if slices.Contains(changed, i) {
-			out[i] += " higher"
-		}
-	}
-	return strings.Join(out, "\n")
-}
 
 // TestReplaceEmbedsWhatChanged counts what the encoder is given when one paragraph of 200 changes.
 func TestReplaceEmbedsWhatChanged(t *testing.T) {
@@ -283,6 +51,26 @@ func TestReplaceEmbedsWhatChanged(t *testing.T) {
 				t.Errorf("chunk 10 has %v, had %v", d.vectors[2010], before)
 			}
 		})
+	}
+}
+
+// TestSameBytesAreNotParsed changes a document's metadata: neither its original nor the parser nor the encoder is needed.
+func TestSameBytesAreNotParsed(t *testing.T) {
+	d := newDesk()
+	d.upload(lines(100))
+	handle(t, d)
+	d.upload(lines(100))
+	d.task.Same, d.task.Document.Metadata = true, rag.Metadata{"year": 2026}
+	d.fail = func(at string) error {
+		switch at {
+		case "open", "parse", "embed", "stage parse":
+			return fmt.Errorf("asked to %s", at)
+		}
+		return nil
+	}
+	handle(t, d)
+	if d.task.Document.LiveVersion != 2 || d.reused != 100 || len(d.rows) != 100 || len(d.vectors) != 100 {
+		t.Errorf("version %d is live, %d reused, %d rows, %d vectors", d.task.Document.LiveVersion, d.reused, len(d.rows), len(d.vectors))
 	}
 }
 

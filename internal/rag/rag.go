@@ -36,6 +36,7 @@ type Collection struct {
 	Chunking   Chunking
 	Generation int // number of the live generation, from 1
 	CreatedAt  time.Time
+	Rebuilding bool // the index is being made anew: search misses what is not filled yet
 }
 
 // Field declares one metadata key that a collection filters by; it becomes a typed, indexed column.
@@ -249,12 +250,15 @@ type Job struct {
 
 // Reconciliation is what comparing a collection with its index found.
 type Reconciliation struct {
-	Checked  int  `json:"checked"`  // chunks that the catalog has
-	Missing  int  `json:"missing"`  // live, and not in the index
-	Stale    int  `json:"stale"`    // in the index, as another document's
-	Orphaned int  `json:"orphaned"` // in the index, and in the catalog not at all or abandoned
-	Repaired int  `json:"repaired"` // rows written or removed
-	DryRun   bool `json:"dry_run,omitempty"`
+	Checked  int `json:"checked"`  // chunks that the catalog has
+	Missing  int `json:"missing"`  // live, and not in the index
+	Stale    int `json:"stale"`    // in the index, as another document's
+	Orphaned int `json:"orphaned"` // in the index, and in the catalog not at all or abandoned
+	Repaired int `json:"repaired"` // rows written or removed
+	// Originals are those, older than a day, that no document needs; only where they were asked for.
+	Originals        int  `json:"originals,omitempty"`
+	OriginalsRemoved int  `json:"originals_removed,omitempty"`
+	DryRun           bool `json:"dry_run,omitempty"`
 }
 
 // Deletion is what deleting by a filter has done.
@@ -265,7 +269,9 @@ type Deletion struct {
 }
 
 // Clean reports whether nothing was found that is not repaired.
-func (r Reconciliation) Clean() bool { return r.Repaired >= r.Missing+r.Stale+r.Orphaned }
+func (r Reconciliation) Clean() bool {
+	return r.Repaired >= r.Missing+r.Stale+r.Orphaned && r.OriginalsRemoved >= r.Originals
+}
 
 // Attempt is how an attempt at a job ended, other than well.
 type Attempt struct {

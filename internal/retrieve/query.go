@@ -39,6 +39,7 @@ type Result struct {
 // What a Result can say was degraded.
 const (
 	DegradedRerankDeadline = "rerank_deadline" // time ran out before as many candidates were read as hits were asked for
+	DegradedRebuilding     = "rebuilding"      // the collection is being rebuilt: what is not filled yet is missing
 	DegradedRerankFailed   = "rerank_failed"   // the cross-encoder failed: the bi-encoder's order stands
 )
 

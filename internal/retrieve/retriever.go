@@ -56,6 +56,9 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 	defer cancel()
 
 	var res Result
+	if q.Collection.Rebuilding {
+		res.Degraded = append(res.Degraded, DegradedRebuilding)
+	}
 	embedder, err := r.Embedder(ctx, q.Collection.BiEncoder)
 	if err != nil {
 		return Result{}, fmt.Errorf("open bi-encoder: %w", err)

@@ -87,6 +87,13 @@ func TestSearchReranks(t *testing.T) {
 	if diff := cmp.Diff([]int{1, 2}, order(got.Hits)); diff != "" || got.RankedBy != rag.RankedByDense || got.Reranked != 0 {
 		t.Errorf("without reranking: %s %+v", diff, got)
 	}
+	if len(got.Degraded) != 0 {
+		t.Errorf("degraded: %v", got.Degraded)
+	}
+	got, err = retriever(w).Search(context.Background(), Query{Collection: rag.Collection{Rebuilding: true}, TopK: 2, Candidates: 5, Deadline: time.Minute})
+	if diff := cmp.Diff([]string{DegradedRebuilding}, got.Degraded); err != nil || diff != "" || len(got.Hits) != 2 {
+		t.Errorf("while rebuilding: %v, %s", err, diff)
+	}
 }
 
 func TestSearchNeverReturnsTheDead(t *testing.T) {

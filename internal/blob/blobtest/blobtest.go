@@ -11,20 +11,23 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/redkite/redkite/internal/rag"
 )
 
 // Store is the contract: after Put the blob is durable, after a failed one nothing is there; Open finds all of it or
-// says rag.ErrNotFound; Delete may be repeated.
+// says rag.ErrNotFound; Delete may be repeated; List visits what was last written before a time.
 type Store interface {
 	Put(ctx context.Context, key string, r io.Reader) error
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, int64, error)
 	Delete(ctx context.Context, key string) error
+	List(ctx context.Context, before time.Time, visit func(key string) error) error
 }
 
 // Run checks a store that is empty. newKey makes its keys; stored lists what it holds, by whatever name.
@@ -37,6 +40,7 @@ func Run(t *testing.T, s Store, newKey func() string, stored func() []string) {
 	t.Run("a failed put leaves nothing", x.failedPut)
 	t.Run("a canceled put leaves nothing", x.canceledPut)
 	t.Run("a put that comes too late", x.latePut)
+	t.Run("list", x.list)
 	t.Run("a second put replaces", x.replace)
 	t.Run("the same content at once", x.sameContent)
 	t.Run("odd keys", x.oddKeys)
@@ -135,6 +139,39 @@ func (x *suite) seek(t *testing.T) {
 	}
 	if end, err := r.Seek(0, io.SeekEnd); err != nil || end != size {
 		t.Errorf("the end is at %d, want %d: %v", end, size, err)
+	}
+}
+
+// list sees every blob once, none that is newer than what is asked for, and nothing that is no blob of redkite's.
+func (x *suite) list(t *testing.T) {
+	var want []string
+	for range 3 {
+		key := x.newKey()
+		x.put(t, key, []byte("kite"))
+		want = append(want, key)
+	}
+	x.put(t, "ab/report.pdf", []byte("another's"))
+	slices.Sort(want)
+	listed := func(before time.Time) []string {
+		var got []string
+		if err := x.store.List(t.Context(), before, func(key string) error { got = append(got, key); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		return got
+	}
+	if got := listed(time.Now().Add(time.Hour)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := listed(time.Now().Add(-time.Hour)); len(got) != 0 {
+		t.Errorf("written before an hour ago: %q", got)
+	}
+	stop := errors.New("enough")
+	if err := x.store.List(t.Context(), time.Now().Add(time.Hour), func(string) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("a visit that ends: %v", err)
+	}
+	for _, key := range append(want, "ab/report.pdf") {
+		x.delete(t, key)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -216,7 +217,7 @@ func testPatch(t *testing.T, b bundle) {
 			t.Errorf("a hit has %v", h.Metadata)
 		}
 	}
-	keys, err := b.BlobKeys(b.ctx, "", 10)
+	keys, err := b.NeededBlobs(b.ctx, []string{"blob/one/v1", "blob/one/v2"})
 	if diff := cmp.Diff([]string{"blob/one/v1"}, keys); diff != "" || err != nil {
 		t.Errorf("originals: %s, %v", diff, err)
 	}
@@ -275,6 +276,7 @@ func testJobFilters(t *testing.T, b bundle) {
 		"collection": {catalog.JobFilter{Collection: b.collection.ID + 1}, nil},
 		"from":       {catalog.JobFilter{From: two.Job.CreatedAt}, []rag.JobID{gone.ID, two.Job.ID}},
 		"to":         {catalog.JobFilter{To: two.Job.CreatedAt}, []rag.JobID{one.Job.ID}},
+		"ids":        {catalog.JobFilter{IDs: []rag.JobID{one.Job.ID, gone.ID, 4711}}, []rag.JobID{gone.ID, one.Job.ID}},
 		"later":      {catalog.JobFilter{From: time.Now().Add(time.Hour)}, nil},
 	} {
 		test.filter.Limit = 10
@@ -289,5 +291,62 @@ func testJobFilters(t *testing.T, b bundle) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// testPatchKeepsChunks makes a patched version of the live one's chunks, under ids of their own. A version of other bytes
+// has none to copy.
+func testPatchKeepsChunks(t *testing.T, b bundle) {
+	x := newIndex()
+	var same []bool
+	b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
+		task, err := b.Task(ctx, claim)
+		if err != nil {
+			return err
+		}
+		same = append(same, task.Same)
+		title, err := b.CopyChunks(ctx, claim)
+		if (err == nil) != task.Same || task.Same && title != "found in blob/one/v1" {
+			t.Errorf("version %d: copied %q, %v", job.Version, title, err)
+		}
+		if !task.Same {
+			if err := b.SetStage(ctx, claim, rag.StageParse); err != nil {
+				return err
+			}
+			if err := b.ReplaceChunks(ctx, claim, b.warned(cut(task.Blob, 3))); err != nil {
+				return err
+			}
+		}
+		return errors.Join(indexAll(ctx, b.Catalog, x, claim), b.Publish(ctx, claim), clean(ctx, b.Catalog, x, claim))
+	})
+	untitled := upload("one", "v1")
+	untitled.Upload.Title = ""
+	b.wait(t, b.put(t, untitled).Job.ID, rag.JobSucceeded)
+	first := x.ids()
+	a, err := b.PatchDocument(b.ctx, b.collection.ID, "one", func(rag.Metadata) (rag.Metadata, error) { return rag.Metadata{"year": int64(1)}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j := b.wait(t, a.Job.ID, rag.JobSucceeded); j.Total != 3 || j.Done != 3 {
+		t.Errorf("the job at its end: %+v", j)
+	}
+	b.checkTexts(t, x, "blob/one/v1 #0", "blob/one/v1 #1", "blob/one/v1 #2")
+	hits, err := b.LiveHits(b.ctx, b.collection.ID, x.ids())
+	if err != nil || len(hits) != 3 {
+		t.Fatalf("%d hits, %v", len(hits), err)
+	}
+	for id, h := range hits {
+		want := cut("blob/one/v1", 3).Chunks[h.Chunk.Ordinal]
+		want.ID, want.Document, want.Version = id, a.Document.ID, 2
+		if diff := cmp.Diff(want, h.Chunk); diff != "" || slices.Contains(first, id) || h.Title != "found in blob/one/v1" {
+			t.Errorf("chunk %d of %q (-want +got):\n%s", id, h.Title, diff)
+		}
+	}
+	if d := b.status(t, "one"); d.Status != rag.StatusReadyWithWarnings {
+		t.Errorf("the document is %s", d.Status)
+	}
+	b.wait(t, b.put(t, upload("one", "v2")).Job.ID, rag.JobSucceeded)
+	if want := []bool{false, true, false}; !slices.Equal(same, want) {
+		t.Errorf("of the same bytes: %v, want %v", same, want)
 	}
 }

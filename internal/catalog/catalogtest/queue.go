@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redkite/redkite/internal/catalog"
+	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -332,4 +334,42 @@ func testWait(t *testing.T, b bundle) {
 	other := b.open() // ends the job where this process is not told
 	b.work(t, other, ingester(other, newIndex(), 1))
 	b.wait(t, a.Job.ID, rag.JobSucceeded)
+}
+
+// testYield has a job let others go first, with one worker for all: it runs again after the one that waited, and nothing
+// is counted against it.
+func testYield(t *testing.T, b bundle) {
+	long := b.put(t, upload("long", "v1"))
+	var other ingest.Accepted
+	var order []rag.DocumentID
+	ctx, cancel := context.WithCancel(b.ctx)
+	done := make(chan error, 1)
+	go func() {
+		done <- b.Run(ctx, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
+			order = append(order, job.Document)
+			if len(order) > 1 {
+				return ingester(b.Catalog, newIndex(), 1)(ctx, claim, job)
+			}
+			if waiting, err := b.Waiting(ctx, claim); err != nil || waiting {
+				t.Errorf("nobody waits: %v, %v", waiting, err)
+			}
+			other = b.put(t, upload("other", "v1"))
+			if waiting, err := b.Waiting(ctx, claim); err != nil || !waiting {
+				t.Errorf("somebody waits: %v, %v", waiting, err)
+			}
+			return errors.Join(b.SetStage(ctx, claim, rag.StageParse), fmt.Errorf("embed: %w", rag.ErrYield))
+		}, 1)
+	}()
+	if j := b.wait(t, long.Job.ID, rag.JobSucceeded); j.Attempts != 1 {
+		t.Errorf("the job at its end: %+v", j)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("run: %v", err)
+	}
+	b.wait(t, other.Job.ID, rag.JobSucceeded)
+	b.checkAttempts(t, long.Job.ID, nil)
+	if want := []rag.DocumentID{long.Document.ID, other.Document.ID, long.Document.ID}; !slices.Equal(order, want) {
+		t.Errorf("documents were worked on as %v, want %v", order, want)
+	}
 }

@@ -138,6 +138,7 @@ func testRebuildAlone(t *testing.T, b bundle) {
 		t.Fatal(err)
 	}
 	<-g.arrived
+	b.checkRebuilding(t, true)
 	again, err := b.AddCollectionJob(b.ctx, rag.DefaultTenant, "docs", rag.JobRebuild, "")
 	if err != nil || again.ID != rebuild.ID {
 		t.Errorf("asked for again: job %d, %v; want %d", again.ID, err, rebuild.ID)
@@ -146,12 +147,53 @@ func testRebuildAlone(t *testing.T, b bundle) {
 	close(g.proceed)
 	b.wait(t, rebuild.ID, rag.JobSucceeded)
 	b.wait(t, late.Job.ID, rag.JobSucceeded)
+	b.checkRebuilding(t, false)
 	if diff := cmp.Diff([]rag.JobKind{rag.JobIngest, rag.JobRebuild, rag.JobIngest}, last); diff != "" {
 		t.Errorf("order of jobs (-want +got):\n%s", diff)
 	}
 	if _, err := b.AddCollectionJob(b.ctx, "other", "docs", rag.JobRebuild, ""); err == nil {
 		t.Error("another tenant's collection was rebuilt")
 	}
+}
+
+// checkRebuilding asks the catalog in every way whether search misses documents of the collection.
+func (b bundle) checkRebuilding(t *testing.T, want bool) {
+	t.Helper()
+	c, err := b.Collection(b.ctx, rag.DefaultTenant, "docs")
+	if err != nil || c.Rebuilding != want {
+		t.Errorf("rebuilding: %v, %v; want %v", c.Rebuilding, err, want)
+	}
+	if n, err := b.Rebuilding(b.ctx); err != nil || (n == 1) != want {
+		t.Errorf("%d collections are rebuilding, %v", n, err)
+	}
+}
+
+// testRebuildFails sees a collection count as incomplete from the beginning of a rebuild that fails until something has
+// filled it.
+func testRebuildFails(t *testing.T, b bundle) {
+	queue := func(kind rag.JobKind, params string) rag.JobID {
+		t.Helper()
+		job, err := b.AddCollectionJob(b.ctx, rag.DefaultTenant, "docs", kind, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return job.ID
+	}
+	b.create(t, rag.DefaultTenant, "whole")
+	rebuild := queue(rag.JobRebuild, "")
+	b.checkRebuilding(t, false)
+	b.work(t, b.Catalog, func(_ context.Context, _ rag.Claim, job rag.Job) error {
+		if job.Kind == rag.JobRebuild {
+			return rag.Invalid("", "it is broken")
+		}
+		return nil
+	})
+	b.wait(t, rebuild, rag.JobFailed)
+	b.checkRebuilding(t, true)
+	b.wait(t, queue(rag.JobReconcile, `{"dry_run":true}`), rag.JobSucceeded)
+	b.checkRebuilding(t, true)
+	b.wait(t, queue(rag.JobReconcile, ""), rag.JobSucceeded)
+	b.checkRebuilding(t, false)
 }
 
 // testNightly queues one reconciliation a collection and day, whoever asks.

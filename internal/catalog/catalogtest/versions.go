@@ -96,7 +96,7 @@ func testReplace(t *testing.T, b bundle) {
 	if w, err := b.Warnings(b.ctx, d.ID); err != nil || len(w) != 1 {
 		t.Errorf("warnings: %v %v", err, w)
 	}
-	if keys, err := b.BlobKeys(b.ctx, "", 10); err != nil || !slices.Equal(keys, []string{"blob/one/v2"}) {
+	if keys, err := b.NeededBlobs(b.ctx, []string{"blob/one/v1", "blob/one/v2", "none"}); err != nil || !slices.Equal(keys, []string{"blob/one/v2"}) {
 		t.Errorf("blobs in use: %v %v", err, keys)
 	}
 }
@@ -209,7 +209,7 @@ func testDeleteWhileIngesting(t *testing.T, b bundle) {
 	if n := len(x.ids()); n != 0 {
 		t.Errorf("the index holds %d chunks, want none", n)
 	}
-	if keys, err := b.BlobKeys(b.ctx, "", 10); err != nil || len(keys) != 0 {
+	if keys, err := b.NeededBlobs(b.ctx, []string{"blob/one/v1", "blob/one/v2", "blob/two/v1"}); err != nil || len(keys) != 0 {
 		t.Errorf("blobs in use: %v %v", err, keys)
 	}
 }
@@ -250,7 +250,7 @@ func testDeleteCollection(t *testing.T, b bundle) {
 		return b.Removed(ctx, claim)
 	})
 	b.wait(t, job.ID, rag.JobSucceeded)
-	if keys, err := b.BlobKeys(b.ctx, "", 10); err != nil || len(keys) != 0 {
+	if keys, err := b.NeededBlobs(b.ctx, []string{"blob/one/v1", "blob/one/v2", "blob/two/v1"}); err != nil || len(keys) != 0 {
 		t.Errorf("blobs in use: %v %v", err, keys)
 	}
 }
