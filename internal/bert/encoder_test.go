@@ -75,13 +75,20 @@ func cosine(a []float32, b []float64) float64 {
 // TestAgainstPlainGo compares with the reference, for every shape that the kernels make a difference of: heads of 32 and 64
 // numbers, pooling of the first token and of all, and lengths around what is computed at once.
 func TestAgainstPlainGo(t *testing.T) {
+	widths := []int{1, 2, 3, 15, 16, 17, 31, 32, 33, 34, 95, 96, 97, 98, 111, 128, 193, 512}
+	networks := []*network{randomNetwork(128, 4, 256, 2, false), randomNetwork(128, 2, 192, 3, true), randomNetwork(64, 1, 64, 1, true)}
+	want := make([][][]float64, len(networks))
+	for i, n := range networks {
+		for _, width := range widths {
+			b := batch(width, 100)
+			want[i] = append(want[i], n.reference(b.IDs, b.TypeIDs))
+		}
+	}
 	eachKernel(t, func(t *testing.T, k Kernels) {
-		for _, n := range []*network{randomNetwork(128, 4, 256, 2, false), randomNetwork(128, 2, 192, 3, true), randomNetwork(64, 1, 64, 1, true)} {
+		for i, n := range networks {
 			e := opened(t, n, k)
-			for _, width := range []int{1, 2, 3, 15, 16, 17, 31, 32, 33, 34, 95, 96, 97, 98, 111, 128, 193, 512} {
-				b := batch(width, 100)
-				got, want := run(t, e, b), n.reference(b.IDs, b.TypeIDs)
-				if c := cosine(got, want); !(c > 0.9995) {
+			for j, width := range widths {
+				if c := cosine(run(t, e, batch(width, 100)), want[i][j]); !(c > 0.9995) {
 					t.Errorf("%d numbers, %d heads, %d tokens: cosine %v with the reference", n.hidden, n.heads, width, c)
 				}
 			}
@@ -102,14 +109,20 @@ func TestBundledModels(t *testing.T) {
 	if bi.hidden != 384 || len(bi.layers) != 12 || len(bi.head) != 0 || cross.wide != 1536 || len(cross.layers) != 6 || len(cross.head) != 2 {
 		t.Fatalf("read networks of %d and %d layers", len(bi.layers), len(cross.layers))
 	}
+	widths := []int{3, 16, 41}
+	var embeddings, logits [][]float64
+	for _, width := range widths {
+		b := batch(width, 20000)
+		embeddings, logits = append(embeddings, bi.reference(b.IDs, b.TypeIDs)), append(logits, cross.reference(b.IDs, b.TypeIDs))
+	}
 	eachKernel(t, func(t *testing.T, k Kernels) {
 		first, second := opened(t, bi, k), opened(t, cross, k)
-		for _, width := range []int{3, 16, 41} {
+		for i, width := range widths {
 			b := batch(width, 20000)
-			if c := cosine(run(t, first, b), bi.reference(b.IDs, b.TypeIDs)); !(c > 0.995) {
+			if c := cosine(run(t, first, b), embeddings[i]); !(c > 0.995) {
 				t.Errorf("bi-encoder, %d tokens: cosine %v", width, c)
 			}
-			if got, want := run(t, second, b)[0], cross.reference(b.IDs, b.TypeIDs)[0]; !(math.Abs(float64(got)-want) < 0.15) {
+			if got, want := run(t, second, b)[0], logits[i][0]; !(math.Abs(float64(got)-want) < 0.15) {
 				t.Errorf("cross-encoder, %d tokens: logit %v, want %v", width, got, want)
 			}
 		}

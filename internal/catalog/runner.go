@@ -57,6 +57,11 @@ func (r *runner) Work(ctx context.Context, wake *river.Job[wakeArgs]) error {
 	handling, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	r.claims.add(claim, cancel)
+	select {
+	case <-r.stopping: // the others were canceled while this one was being claimed
+		cancel(errStopping)
+	default:
+	}
 	err = r.handle(handling, claim, job)
 	wait, err = r.settle(ctx, claim, outcomeOf(err, context.Cause(handling)))
 	r.claims.remove(claim)
