@@ -1,12 +1,15 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"math"
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/redkite/redkite/internal/bert"
 	"github.com/redkite/redkite/internal/encode"
@@ -98,5 +101,49 @@ func TestKernelsThatAreNotThere(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+// paced runs everything alike, and takes as long as it is told for a text's length.
+type paced func(width int) time.Duration
+
+func (p paced) Run(_ context.Context, b *encode.Batch, read func(encode.Output) error) error {
+	time.Sleep(p(b.Width))
+	return read(encode.Output{Data: []float32{1, 0}, Shape: []int64{1, 2}})
+}
+
+// TestPassagesDecideWhoRuns: kernels that are quick with short texts alone are not taken, those that are quick with
+// passages are, whatever short texts and the first run of a length take.
+func TestPassagesDecideWhoRuns(t *testing.T) {
+	slowAtFirst := func(long time.Duration) paced {
+		runs := 0
+		return func(width int) time.Duration {
+			if width < 100 {
+				return time.Millisecond
+			}
+			if runs++; runs == 1 {
+				return time.Second
+			}
+			return long
+		}
+	}
+	reference := paced(func(width int) time.Duration { return time.Duration(width) * 100 * time.Microsecond })
+	for name, test := range map[string]struct {
+		own   paced
+		asked bool
+		taken bool
+	}{
+		"quick with short texts alone": {own: func(width int) time.Duration { return time.Duration(width*width) * 2 * time.Microsecond }},
+		"quick with passages":          {own: slowAtFirst(8 * time.Millisecond), taken: true},
+		"as quick":                     {own: slowAtFirst(17 * time.Millisecond)},
+		"as quick, and asked for":      {own: slowAtFirst(17 * time.Millisecond), asked: true, taken: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if err := preferable(t.Context(), test.own, reference, test.asked); (err == nil) != test.taken {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
 	}
 }
