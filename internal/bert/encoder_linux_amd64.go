@@ -29,7 +29,7 @@ const idleRuns = 64
 
 // Encoder is a loaded model. Many goroutines may run it at once, each run on its goroutine's thread alone.
 type Encoder struct {
-	network   *network // without weights, which are in C's memory
+	sizes     sizes
 	kernels   Kernels
 	shape     C.shape
 	layers    []C.layer
@@ -46,9 +46,15 @@ type Encoder struct {
 	closed bool
 }
 
+// sizes are what of a network is not in C's memory.
+type sizes struct {
+	hidden, vocabulary, kinds, tokens int
+	mean, unit                        bool
+}
+
 type head struct {
-	dense
-	weight, bias *C.float
+	inputs, outputs int
+	weight, bias    *C.float
 }
 
 // work is what one run writes.
@@ -87,8 +93,10 @@ func Open(path string, kernels Kernels) (*Encoder, error) {
 }
 
 func newEncoder(n *network, kernels Kernels) (*Encoder, error) {
-	e := &Encoder{network: n, kernels: kernels, idle: make(chan *work, idleRuns)}
-	if err := e.load(); err != nil {
+	e := &Encoder{kernels: kernels, idle: make(chan *work, idleRuns), sizes: sizes{
+		hidden: n.hidden, vocabulary: len(n.wordScales), kinds: len(n.types) / n.hidden, tokens: n.tokens(), mean: n.mean, unit: n.unit,
+	}}
+	if err := e.load(n); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
@@ -97,9 +105,8 @@ func newEncoder(n *network, kernels Kernels) (*Encoder, error) {
 // Kernels says what products are run with.
 func (e *Encoder) Kernels() Kernels { return e.kernels }
 
-// load copies the network's weights into C's memory and lets go of them.
-func (e *Encoder) load() error {
-	n := e.network
+// load copies a network's weights into C's memory.
+func (e *Encoder) load(n *network) error {
 	e.shape = C.shape{hidden: C.int(n.hidden), heads: C.int(n.heads), wide: C.int(n.wide)}
 	if e.kernels == AMX {
 		e.shape.amx = 1
@@ -126,9 +133,8 @@ func (e *Encoder) load() error {
 		}
 	}
 	for _, d := range n.head {
-		e.head = append(e.head, head{dense: dense{inputs: d.inputs, outputs: d.outputs}, weight: e.floats(d.weight), bias: e.floats(d.bias)})
+		e.head = append(e.head, head{inputs: d.inputs, outputs: d.outputs, weight: e.floats(d.weight), bias: e.floats(d.bias)})
 	}
-	e.network = &network{hidden: n.hidden, wordScales: n.wordScales, types: n.types, positions: n.positions, mean: n.mean, unit: n.unit}
 	return nil
 }
 
@@ -209,16 +215,16 @@ func (e *Encoder) Run(ctx context.Context, b *encode.Batch, read func(encode.Out
 
 // check refuses what the kernels would read beyond their tables for.
 func (e *Encoder) check(b *encode.Batch) error {
-	n := e.network
-	if b.Rows != 1 || b.Width < 1 || b.Width > n.tokens() || len(b.IDs) < b.Width || len(b.TypeIDs) < b.Width {
-		return fmt.Errorf("a batch of %d x %d with %d ids, want one row of 1 to %d", b.Rows, b.Width, len(b.IDs), n.tokens())
+	n := e.sizes
+	if b.Rows != 1 || b.Width < 1 || b.Width > n.tokens || len(b.IDs) < b.Width || len(b.TypeIDs) < b.Width {
+		return fmt.Errorf("a batch of %d x %d with %d ids, want one row of 1 to %d", b.Rows, b.Width, len(b.IDs), n.tokens)
 	}
 	for i, id := range b.IDs[:b.Width] {
-		if id < 0 || id >= int64(len(n.wordScales)) {
-			return fmt.Errorf("token id %d at %d is not in the vocabulary of %d", id, i, len(n.wordScales))
+		if id < 0 || id >= int64(n.vocabulary) {
+			return fmt.Errorf("token id %d at %d is not in the vocabulary of %d", id, i, n.vocabulary)
 		}
-		if kinds := int64(len(n.types) / n.hidden); kinds > 0 && (b.TypeIDs[i] < 0 || b.TypeIDs[i] >= kinds) {
-			return fmt.Errorf("type id %d at %d, want less than %d", b.TypeIDs[i], i, kinds)
+		if n.kinds > 0 && (b.TypeIDs[i] < 0 || b.TypeIDs[i] >= int64(n.kinds)) {
+			return fmt.Errorf("type id %d at %d, want less than %d", b.TypeIDs[i], i, n.kinds)
 		}
 	}
 	return nil
@@ -231,7 +237,7 @@ func (e *Encoder) work() (*work, error) {
 	default:
 	}
 	w := &work{}
-	if C.bert_workspace(&w.space, &e.shape, C.int(e.network.tokens())) == 0 {
+	if C.bert_workspace(&w.space, &e.shape, C.int(e.sizes.tokens)) == 0 {
 		return nil, errors.New("run model: out of memory")
 	}
 	return w, nil
@@ -247,10 +253,10 @@ func (e *Encoder) keep(w *work) {
 
 // pool makes the model's output of the last layer's.
 func (e *Encoder) pool(w *work, width int) []float32 {
-	h := e.network.hidden
+	h := e.sizes.hidden
 	x := unsafe.Slice((*float32)(unsafe.Pointer(w.space.x)), width*h)
 	y := append(w.output[:0], x[:h]...)
-	if e.network.mean {
+	if e.sizes.mean {
 		for i := h; i < len(x); i++ {
 			y[i%h] += x[i]
 		}
@@ -258,13 +264,14 @@ func (e *Encoder) pool(w *work, width int) []float32 {
 			y[i] /= float32(width)
 		}
 	}
-	if e.network.unit {
+	if e.sizes.unit {
 		var squares float64
 		for _, v := range y {
 			squares += float64(v) * float64(v)
 		}
+		length := float32(math.Sqrt(squares))
 		for i := range y {
-			y[i] /= float32(math.Sqrt(squares))
+			y[i] /= length
 		}
 		return y
 	}

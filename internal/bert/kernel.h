@@ -40,7 +40,9 @@ typedef struct {
 	uint32_t *value;   // [heads][most / 32][head / 16][16][16] pairs of bf16
 	float *rows;       // [ROWS][wide or 2 * hidden]
 	float *seen;       // [ROWS][hidden], what attention gives
-	uint8_t *quantised; // [ROWS][wide]
+	uint8_t *quantised; // [ROWS][wide], what a product reads
+	float steps[ROWS];  // of those rows
+	float zeros[ROWS];  // zero points times steps
 	float *scores;     // [16][most]
 	uint16_t *weights; // [16][most], bf16
 } workspace;

@@ -116,12 +116,15 @@ KERNEL static void ask(const shape *s, const layer *l, workspace *w, int tokens)
 	for (int from = 0; from < tokens; from += ROWS) {
 		int count = tokens - from < ROWS ? tokens - from : ROWS;
 		const float *x = w->x + (size_t)from * h;
-		multiply(s, w, &l->key_value, x, h, count, w->rows, 0);
+		quantise(w, &l->key_value, x, h, count);
+		multiply(s, w, &l->key_value, count, w->rows, 0);
 		keys_and_values(s, w, w->rows, from, count, tokens);
 		if (l->first_only && from > 0)
 			continue;
 		int asking = l->first_only ? 1 : count;
-		multiply(s, w, &l->query, x, h, asking, w->rows, 0);
+		if (l->query.smooth != l->key_value.smooth) // else it reads the same
+			quantise(w, &l->query, x, h, asking);
+		multiply(s, w, &l->query, asking, w->rows, 0);
 		for (size_t i = 0; i < (size_t)asking * h; i += 32) {
 			__m512 a = _mm512_mul_ps(_mm512_loadu_ps(w->rows + i), scale), b = _mm512_mul_ps(_mm512_loadu_ps(w->rows + i + 16), scale);
 			_mm512_storeu_si512(w->query + (size_t)from * h + i, (__m512i)_mm512_cvtne2ps_pbh(b, a));
@@ -133,11 +136,14 @@ KERNEL static void ask(const shape *s, const layer *l, workspace *w, int tokens)
 KERNEL static void feed(const shape *s, const layer *l, workspace *w, int from, int count) {
 	int h = s->hidden;
 	float *x = w->x + (size_t)from * h;
-	multiply(s, w, &l->output, w->seen, h, count, w->rows, 0);
+	quantise(w, &l->output, w->seen, h, count);
+	multiply(s, w, &l->output, count, w->rows, 0);
 	for (int r = 0; r < count; r++)
 		add_and_normalise(x + (size_t)r * h, w->rows + (size_t)r * h, h, l->attention_norm);
-	multiply(s, w, &l->up, x, h, count, w->rows, 1);
-	multiply(s, w, &l->down, w->rows, s->wide, count, w->rows, 0);
+	quantise(w, &l->up, x, h, count);
+	multiply(s, w, &l->up, count, w->rows, 1);
+	quantise(w, &l->down, w->rows, s->wide, count);
+	multiply(s, w, &l->down, count, w->rows, 0);
 	for (int r = 0; r < count; r++)
 		add_and_normalise(x + (size_t)r * h, w->rows + (size_t)r * h, h, l->last_norm);
 }

@@ -166,11 +166,9 @@ KERNEL static void multiply_by_rows(const multiplication *m) {
 	}
 }
 
-// multiply gives a product of count rows of x, or the GELU of it, in y. The rows are quantised into the workspace.
-KERNEL static void multiply(const shape *s, workspace *w, const product *p, const float *x, int stride, int count, float *y, int gelu) {
-	float steps[ROWS], zeros[ROWS];
-	quantise(p, x, stride, count, w->quantised, steps, zeros);
-	multiplication m = {p, w->quantised, steps, zeros, count, y, gelu};
+// multiply gives a product of count rows that were quantised for it, or the GELU of it, in y.
+KERNEL static void multiply(const shape *s, const workspace *w, const product *p, int count, float *y, int gelu) {
+	multiplication m = {p, w->quantised, w->steps, w->zeros, count, y, gelu};
 #if TILES
 	if (s->amx) {
 		multiply_by_tiles(&m);

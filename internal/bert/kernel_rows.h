@@ -59,10 +59,11 @@ KERNEL static inline __m512 gelu(__m512 x) {
 	return _mm512_fmadd_ps(middle, erf, middle);
 }
 
-// quantise writes count rows as the product reads them. A row's step is taken from its least and its greatest number,
+// quantise makes count rows what the product reads. A row's step is taken from its least and its greatest number,
 // and 0 has a value of its own; zeros are that value times the step.
-KERNEL static void quantise(const product *p, const float *x, int stride, int count, uint8_t *to, float *steps, float *zeros) {
+KERNEL static void quantise(workspace *w, const product *p, const float *x, int stride, int count) {
 	int n = p->inputs;
+	uint8_t *to = w->quantised;
 	for (int r = 0; r < count; r++, x += stride, to += n) {
 		__m512 least = _mm512_setzero_ps(), greatest = least;
 		for (int i = 0; i < n; i += 16) {
@@ -75,7 +76,7 @@ KERNEL static void quantise(const product *p, const float *x, int stride, int co
 		if (!(step > 0))
 			step = 1;
 		int32_t own = (int32_t)(-low / step + 0.5f);
-		steps[r] = step, zeros[r] = own * step;
+		w->steps[r] = step, w->zeros[r] = own * step;
 		__m512 inverse = _mm512_set1_ps(1 / step);
 		__m512i zero = _mm512_set1_epi32(own);
 		for (int i = 0; i < n; i += 16) {
