@@ -23,14 +23,14 @@ var (
 // allowed gives what a package may import, or false for a package without a place.
 func allowed(pkg string) ([]string, bool) {
 	switch {
-	case pkg == "internal/rag" || pkg == "migrations" || pkg == "internal/config":
+	case pkg == "internal/rag" || pkg == "internal/protobuf" || pkg == "migrations" || pkg == "internal/config":
 		return nil, true
 	case pkg == "internal/api":
 		return words, true
 	case slices.Contains(meaning, pkg):
 		return slices.Concat(words, meaning), true
 	case slices.Contains(technology, pkg):
-		return slices.Concat(words, meaning, []string{"internal/api", "migrations"}), true
+		return slices.Concat(words, meaning, []string{"internal/api", "internal/protobuf", "migrations"}), true
 	case pkg == "internal/app":
 		return slices.Concat(words, meaning, technology, []string{"internal/api", "internal/config", "migrations"}), true
 	case strings.HasPrefix(pkg, "cmd/"):

@@ -2,13 +2,14 @@ package bert
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"os"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/redkite/redkite/internal/protobuf"
 )
 
 // Field numbers of onnx.proto (ONNX IR, unchanged since its first version).
@@ -58,8 +59,6 @@ type tensor struct {
 	raw   []byte // little-endian
 }
 
-var errDamaged = errors.New("the file is cut off or damaged")
-
 // readGraph reads a file whole; weights stay where they lie in it.
 func readGraph(path string) (*graph, error) {
 	raw, err := os.ReadFile(path)
@@ -67,12 +66,12 @@ func readGraph(path string) (*graph, error) {
 		return nil, fmt.Errorf("read graph: %w", err)
 	}
 	g := &graph{weights: map[string]tensor{}}
-	err = fields(raw, func(number protowire.Number, value []byte, _ uint64) error {
+	err = protobuf.Fields(raw, func(number protowire.Number, value []byte, _ uint64) error {
 		switch number {
 		case modelProducer:
 			g.producer = string(value)
 		case modelGraph:
-			return fields(value, g.field)
+			return protobuf.Fields(value, g.field)
 		}
 		return nil
 	})
@@ -86,13 +85,13 @@ func (g *graph) field(number protowire.Number, value []byte, _ uint64) error {
 	switch number {
 	case graphNode:
 		n := node{numbers: map[string]int64{}}
-		err := fields(value, n.field)
+		err := protobuf.Fields(value, n.field)
 		g.nodes = append(g.nodes, n)
 		return err
 	case graphInitializer:
 		var name string
 		var t tensor
-		err := fields(value, func(number protowire.Number, value []byte, n uint64) error {
+		err := protobuf.Fields(value, func(number protowire.Number, value []byte, n uint64) error {
 			switch number {
 			case tensorDimension:
 				return t.dimensions(value, n)
@@ -122,7 +121,7 @@ func (n *node) field(number protowire.Number, value []byte, _ uint64) error {
 	case nodeAttribute:
 		var name string
 		var whole int64
-		err := fields(value, func(number protowire.Number, value []byte, i uint64) error {
+		err := protobuf.Fields(value, func(number protowire.Number, value []byte, i uint64) error {
 			switch number {
 			case attributeName:
 				name = string(value)
@@ -146,7 +145,7 @@ func (t *tensor) dimensions(packed []byte, n uint64) error {
 	for len(packed) > 0 {
 		n, used := protowire.ConsumeVarint(packed)
 		if used < 0 {
-			return errDamaged
+			return protobuf.ErrCutOff
 		}
 		t.shape = append(t.shape, int64(n))
 		packed = packed[used:]
@@ -193,33 +192,4 @@ func (t tensor) is(numbers ...int64) bool {
 		}
 	}
 	return true
-}
-
-// fields visits the fields of a message: value of a bytes field, n of a number.
-func fields(raw []byte, visit func(number protowire.Number, value []byte, n uint64) error) error {
-	for len(raw) > 0 {
-		number, kind, used := protowire.ConsumeTag(raw)
-		if used < 0 {
-			return errDamaged
-		}
-		raw = raw[used:]
-		var value []byte
-		var n uint64
-		switch kind {
-		case protowire.BytesType:
-			value, used = protowire.ConsumeBytes(raw)
-		case protowire.VarintType:
-			n, used = protowire.ConsumeVarint(raw)
-		default:
-			used = protowire.ConsumeFieldValue(number, kind, raw)
-		}
-		if used < 0 {
-			return errDamaged
-		}
-		raw = raw[used:]
-		if err := visit(number, value, n); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/redkite/redkite/internal/protobuf"
 )
 
 // Port is one input or output of a graph.
@@ -129,7 +131,7 @@ func (r *graphReader) tensorField(f field) error {
 		return nil
 	}
 	entry := map[protowire.Number]string{}
-	err = eachField(raw, func(number protowire.Number, value []byte, _ uint64) error {
+	err = protobuf.Fields(raw, func(number protowire.Number, value []byte, _ uint64) error {
 		entry[number] = string(value)
 		return nil
 	})
@@ -148,12 +150,12 @@ func (r *graphReader) finish() Graph {
 // readPort reads a ValueInfoProto.
 func readPort(raw []byte) (Port, error) {
 	var p Port
-	err := eachField(raw, func(number protowire.Number, value []byte, _ uint64) error {
+	err := protobuf.Fields(raw, func(number protowire.Number, value []byte, _ uint64) error {
 		switch number {
 		case portName:
 			p.Name = string(value)
 		case portType:
-			return eachField(value, func(number protowire.Number, value []byte, _ uint64) error {
+			return protobuf.Fields(value, func(number protowire.Number, value []byte, _ uint64) error {
 				if number != typeTensor {
 					return nil
 				}
@@ -166,18 +168,18 @@ func readPort(raw []byte) (Port, error) {
 }
 
 func (p *Port) readTensorType(raw []byte) error {
-	return eachField(raw, func(number protowire.Number, value []byte, n uint64) error {
+	return protobuf.Fields(raw, func(number protowire.Number, value []byte, n uint64) error {
 		switch number {
 		case tensorElementType:
 			p.Type = elementType(n)
 		case tensorShape:
 			p.Shape = []int64{}
-			return eachField(value, func(number protowire.Number, value []byte, _ uint64) error {
+			return protobuf.Fields(value, func(number protowire.Number, value []byte, _ uint64) error {
 				if number != shapeDimension {
 					return nil
 				}
 				length := int64(-1)
-				err := eachField(value, func(number protowire.Number, _ []byte, n uint64) error {
+				err := protobuf.Fields(value, func(number protowire.Number, _ []byte, n uint64) error {
 					if number == dimensionValue && n > 0 && n < math.MaxInt32 {
 						length = int64(n)
 					}

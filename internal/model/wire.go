@@ -1,11 +1,12 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/redkite/redkite/internal/protobuf"
 )
 
 // wire walks protocol buffer messages in a file, reading only the heads of their fields.
@@ -20,8 +21,6 @@ type field struct {
 	kind       protowire.Type
 	start, end int64
 }
-
-var errCutOff = errors.New("the file is cut off or damaged")
 
 // fields visits the fields of the message that lies between start and end.
 func (w *wire) fields(start, end int64, visit func(field) error) error {
@@ -45,29 +44,29 @@ func (w *wire) fields(start, end int64, visit func(field) error) error {
 func (w *wire) head(at, end int64) (field, error) {
 	buf := make([]byte, min(20, end-at)) // two varints at most
 	if n, err := w.file.ReadAt(buf, at); n < len(buf) {
-		return field{}, fmt.Errorf("%w at byte %d: %w", errCutOff, at, err)
+		return field{}, fmt.Errorf("%w at byte %d: %w", protobuf.ErrCutOff, at, err)
 	}
 	number, kind, n := protowire.ConsumeTag(buf)
 	if n < 0 {
-		return field{}, fmt.Errorf("%w at byte %d", errCutOff, at)
+		return field{}, fmt.Errorf("%w at byte %d", protobuf.ErrCutOff, at)
 	}
 	f := field{number: number, kind: kind, start: at + int64(n)}
 	switch kind {
 	case protowire.BytesType:
 		length, m := protowire.ConsumeVarint(buf[n:])
 		if m < 0 || length > uint64(end-f.start-int64(m)) {
-			return field{}, fmt.Errorf("%w at byte %d", errCutOff, at)
+			return field{}, fmt.Errorf("%w at byte %d", protobuf.ErrCutOff, at)
 		}
 		f.start += int64(m)
 		f.end = f.start + int64(length)
 	case protowire.VarintType, protowire.Fixed32Type, protowire.Fixed64Type:
 		m := protowire.ConsumeFieldValue(number, kind, buf[n:])
 		if m < 0 {
-			return field{}, fmt.Errorf("%w at byte %d", errCutOff, at)
+			return field{}, fmt.Errorf("%w at byte %d", protobuf.ErrCutOff, at)
 		}
 		f.end = f.start + int64(m)
 	default:
-		return field{}, fmt.Errorf("%w at byte %d", errCutOff, at)
+		return field{}, fmt.Errorf("%w at byte %d", protobuf.ErrCutOff, at)
 	}
 	return f, nil
 }
@@ -79,36 +78,7 @@ func (w *wire) bytes(f field) ([]byte, error) {
 	}
 	raw := make([]byte, f.end-f.start)
 	if n, err := w.file.ReadAt(raw, f.start); n < len(raw) {
-		return nil, fmt.Errorf("%w at byte %d: %w", errCutOff, f.start, err)
+		return nil, fmt.Errorf("%w at byte %d: %w", protobuf.ErrCutOff, f.start, err)
 	}
 	return raw, nil
-}
-
-// eachField visits the fields of a message in memory: value of a bytes field, n of a number.
-func eachField(raw []byte, visit func(number protowire.Number, value []byte, n uint64) error) error {
-	for len(raw) > 0 {
-		number, kind, used := protowire.ConsumeTag(raw)
-		if used < 0 {
-			return errCutOff
-		}
-		raw = raw[used:]
-		var value []byte
-		var n uint64
-		switch kind {
-		case protowire.BytesType:
-			value, used = protowire.ConsumeBytes(raw)
-		case protowire.VarintType:
-			n, used = protowire.ConsumeVarint(raw)
-		default:
-			used = protowire.ConsumeFieldValue(number, kind, raw)
-		}
-		if used < 0 {
-			return errCutOff
-		}
-		raw = raw[used:]
-		if err := visit(number, value, n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
