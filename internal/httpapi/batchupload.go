@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,9 +91,9 @@ func (s *Server) answerBatch(c *gin.Context, id rag.BatchID, wait time.Duration)
 
 // read takes what a request brings.
 func (u *batchUpload) read(c *gin.Context) error {
-	mediaType, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	if err != nil && c.GetHeader("Content-Type") != "" {
-		return rag.Invalid("", "the Content-Type header can't be read")
+	mediaType, params, err := contentType(c)
+	if err != nil {
+		return err
 	}
 	for _, name := range []string{"on_duplicate", "duplicate_by", "callback_url"} {
 		if value := c.Query(name); value != "" {
@@ -103,9 +102,8 @@ func (u *batchUpload) read(c *gin.Context) error {
 			}
 		}
 	}
-	controller := http.NewResponseController(c.Writer)
-	body := &progressReader{r: c.Request.Body, extend: func() { _ = controller.SetReadDeadline(time.Now().Add(uploadIdle)) }}
-	defer func() { _ = controller.SetReadDeadline(time.Time{}) }()
+	body, done := uploadBody(c)
+	defer done()
 	source := &wire{r: body}
 	switch mediaType {
 	case "multipart/form-data":
@@ -185,8 +183,8 @@ func formError(err error) error {
 
 // set takes a field.
 func (u *batchUpload) set(name string, raw []byte) error {
-	if len(raw) > maxFormField {
-		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "field_too_large", Message: fmt.Sprintf("form field %q is larger than %d bytes", name, maxFormField)}
+	if err := checkField(name, raw); err != nil {
+		return err
 	}
 	switch name {
 	case "on_duplicate":
@@ -197,10 +195,7 @@ func (u *batchUpload) set(name string, raw []byte) error {
 		return checkDuplicate("", u.duplicateBy)
 	case "metadata":
 		u.metadata = nil
-		if err := json.Unmarshal(raw, &u.metadata); err != nil {
-			return rag.Invalid("/metadata", "form field \"metadata\" must be a JSON object")
-		}
-		return nil
+		return metadataField(raw, &u.metadata)
 	case "callback_url", "callback_secret":
 		if u.receipt.Entries() > 0 {
 			return rag.Invalid("/"+name, "%s comes too late: send it before the files", name)

@@ -97,13 +97,12 @@ func (s *Server) begin(c *gin.Context, u *upload) error {
 
 // stage makes the bytes of a request's documents durable.
 func (s *Server) stage(c *gin.Context, u *upload) error {
-	mediaType, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	if err != nil && c.GetHeader("Content-Type") != "" {
-		return rag.Invalid("", "the Content-Type header can't be read")
+	mediaType, params, err := contentType(c)
+	if err != nil {
+		return err
 	}
-	controller := http.NewResponseController(c.Writer)
-	body := &progressReader{r: c.Request.Body, extend: func() { _ = controller.SetReadDeadline(time.Now().Add(uploadIdle)) }}
-	defer func() { _ = controller.SetReadDeadline(time.Time{}) }()
+	body, done := uploadBody(c)
+	defer done()
 	switch {
 	case mediaType == "multipart/form-data":
 		return s.stageForm(c, u, newForm(body, params["boundary"]))
@@ -113,6 +112,22 @@ func (s *Server) stage(c *gin.Context, u *upload) error {
 		return s.stageFile(c, u, fileName(c), body)
 	}
 	return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "send documents as multipart/form-data or application/json"}
+}
+
+// contentType reads that header; an upload without one has an empty type.
+func contentType(c *gin.Context) (mediaType string, params map[string]string, err error) {
+	mediaType, params, err = mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil && c.GetHeader("Content-Type") != "" {
+		return "", nil, rag.Invalid("", "the Content-Type header can't be read")
+	}
+	return mediaType, params, nil
+}
+
+// uploadBody is a body that may take any time as long as bytes come. done must be called when it is read.
+func uploadBody(c *gin.Context) (body io.Reader, done func()) {
+	controller := http.NewResponseController(c.Writer)
+	extend := func() { _ = controller.SetReadDeadline(time.Now().Add(uploadIdle)) }
+	return &progressReader{r: c.Request.Body, extend: extend}, func() { _ = controller.SetReadDeadline(time.Time{}) }
 }
 
 // fileName is what a bare body is called: its Content-Disposition's name, or the last part of the document's id.
@@ -165,8 +180,8 @@ func (u *upload) field(part *multipart.Part) error {
 	if err != nil {
 		return badForm(err)
 	}
-	if len(raw) > maxFormField {
-		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "field_too_large", Message: fmt.Sprintf("form field %q is larger than %d bytes", part.FormName(), maxFormField)}
+	if err := checkField(part.FormName(), raw); err != nil {
+		return err
 	}
 	switch part.FormName() {
 	case "id":
@@ -178,11 +193,25 @@ func (u *upload) field(part *multipart.Part) error {
 	case "duplicate_by":
 		u.duplicateBy = string(raw)
 	case "metadata":
-		if err := json.Unmarshal(raw, &u.metadata); err != nil {
-			return rag.Invalid("/metadata", "form field \"metadata\" must be a JSON object")
-		}
+		return metadataField(raw, &u.metadata)
 	default:
 		return rag.Invalid("/"+part.FormName(), "unknown form field %q; a form takes file, id, title, metadata, on_duplicate and duplicate_by", part.FormName())
+	}
+	return nil
+}
+
+// checkField refuses a form field that is too large.
+func checkField(name string, raw []byte) error {
+	if len(raw) > maxFormField {
+		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "field_too_large", Message: fmt.Sprintf("form field %q is larger than %d bytes", name, maxFormField)}
+	}
+	return nil
+}
+
+// metadataField adds what the form field of that name holds.
+func metadataField(raw []byte, to *rag.Metadata) error {
+	if err := json.Unmarshal(raw, to); err != nil {
+		return rag.Invalid("/metadata", "form field \"metadata\" must be a JSON object")
 	}
 	return nil
 }
