@@ -19,12 +19,14 @@ type guard struct {
 	hosts  []string // whose names are allowed, wherever they lead
 	ranges []netip.Prefix
 
+	reserved []netip.Prefix
+
 	resolver *net.Resolver // of names; the system's when nil
 }
 
 // newGuard reads what an operator allows: names of hosts, addresses, and ranges in CIDR notation, comma-separated.
 func newGuard(allow string) (*guard, error) {
-	g := &guard{}
+	g := &guard{reserved: reserved()}
 	for entry := range strings.SplitSeq(allow, ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
@@ -111,7 +113,7 @@ func (g *guard) allows(addr netip.Addr) bool {
 	if !addr.IsGlobalUnicast() || addr.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsLoopback() {
 		return false
 	}
-	return !slices.ContainsFunc(reserved(), func(p netip.Prefix) bool { return p.Contains(addr) })
+	return !slices.ContainsFunc(g.reserved, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // reserved are the ranges that are no hosts of the public internet, or that carry an IPv4 address inside, beside those

@@ -70,15 +70,16 @@ func (p *putter) holding(ctx context.Context, hash string) ([]rag.Document, erro
 	return held, nil
 }
 
-// settle settles an upload that is about a document where no new version is to be made; else it gives nil.
-func (p *putter) settle(ctx context.Context, m match, s ingest.Staged, metadata string) (*ingest.Accepted, error) {
+// settle settles an upload that is about a document where no new version is to be made.
+func (p *putter) settle(ctx context.Context, m match, s ingest.Staged, metadata string) (accepted ingest.Accepted, settled bool, err error) {
 	switch {
 	case m.duplicate && s.Upload.OnDuplicate == ingest.DuplicateError:
-		return nil, exists(m.Document, s)
+		return ingest.Accepted{}, false, exists(m.Document, s)
 	case unchanged(m.Document, s, metadata), m.duplicate && s.Upload.OnDuplicate == ingest.DuplicateSkip:
-		return p.asIs(ctx, m.Document)
+		accepted, err = p.asIs(ctx, m.Document)
+		return accepted, true, err
 	}
-	return nil, nil
+	return ingest.Accepted{}, false, nil
 }
 
 // exists refuses a duplicate, and names what is there.
@@ -104,11 +105,11 @@ func unchanged(d rag.Document, s ingest.Staged, metadata string) bool {
 }
 
 // asIs answers an upload with a document as it stands, and with the job that is at work on it.
-func (p *putter) asIs(ctx context.Context, d rag.Document) (*ingest.Accepted, error) {
+func (p *putter) asIs(ctx context.Context, d rag.Document) (ingest.Accepted, error) {
 	job, err := scanJob(p.tx.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j
 		WHERE j.document_id = ? AND j.kind = ? AND j.finished_at IS NULL`, d.ID, rag.JobIngest))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("read job of document %d: %w", d.ID, err)
+		return ingest.Accepted{}, fmt.Errorf("read job of document %d: %w", d.ID, err)
 	}
-	return &ingest.Accepted{Document: d, Job: job, Unchanged: true}, nil
+	return ingest.Accepted{Document: d, Job: job, Unchanged: true}, nil
 }

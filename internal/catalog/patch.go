@@ -57,8 +57,8 @@ func (p *putter) patch(ctx context.Context, existing rag.Document, patch func(ra
 		ExternalID: existing.ExternalID, Filename: existing.Filename, MediaType: existing.MediaType, Metadata: changed,
 	}}
 	if before == after {
-		if done, err := p.settle(ctx, match{Document: existing, found: true}, s, after); err != nil || done != nil {
-			return orNothing(done), err
+		if accepted, settled, err := p.settle(ctx, match{Document: existing, found: true}, s, after); err != nil || settled {
+			return accepted, err
 		}
 	}
 	if err := p.tx.QueryRowContext(ctx, `SELECT title, blob FROM versions WHERE document_id = ? AND version = ?`, existing.ID, existing.Version).

@@ -96,21 +96,13 @@ func (p *putter) put(ctx context.Context, s ingest.Staged) (ingest.Accepted, err
 		}
 		return p.addVersion(ctx, id, 1, s, metadata)
 	}
-	if done, err := p.settle(ctx, m, s, metadata); err != nil || done != nil {
-		return orNothing(done), err
+	if accepted, settled, err := p.settle(ctx, m, s, metadata); err != nil || settled {
+		return accepted, err
 	}
 	if err := p.supersede(ctx, m.ID); err != nil {
 		return ingest.Accepted{}, err
 	}
 	return p.addVersion(ctx, m.ID, m.Version+1, s, metadata)
-}
-
-// orNothing gives what there is.
-func orNothing(a *ingest.Accepted) ingest.Accepted {
-	if a == nil {
-		return ingest.Accepted{}
-	}
-	return *a
 }
 
 // addDocument inserts a document without a version. A client may have taken the id that would be given; then a later

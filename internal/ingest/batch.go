@@ -112,9 +112,8 @@ func (r *Receipt) flush(ctx context.Context) error {
 	}
 	entries := r.pending
 	kept, err := r.intake.Batches.PutEntries(ctx, r.id, entries)
-	if err != nil && errors.Is(err, ErrUncertain) {
+	if errors.Is(err, ErrUncertain) {
 		r.pending = nil // their blobs stay: the catalog may name them
-		return fmt.Errorf("put %d entries into batch %d: %w", len(entries), r.id, err)
 	}
 	if err != nil {
 		return fmt.Errorf("put %d entries into batch %d: %w", len(entries), r.id, err)

@@ -2,8 +2,6 @@ package ingest
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 
 	"github.com/redkite/redkite/internal/chunk"
 )
@@ -34,13 +32,11 @@ func until(ctx context.Context, t chunk.Tokenizer) chunk.Tokenizer {
 		done := make(chan result, 1)
 		go func() {
 			var r result
-			defer func() {
-				if p := recover(); p != nil {
-					r.err = fmt.Errorf("tokenizer panicked: %v\n%s", p, debug.Stack())
-				}
-				done <- r
-			}()
-			r.offsets, r.err = t.Offsets(text)
+			r.err = guarded("tokenizer", func() (err error) {
+				r.offsets, err = t.Offsets(text)
+				return err
+			})
+			done <- r
 		}()
 		select {
 		case r := <-done:
