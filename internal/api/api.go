@@ -214,7 +214,7 @@ type SearchResult struct {
 	RankedBy   string   `json:"ranked_by" enum:"blend,dense" doc:"What ordered the hits."`
 	Candidates int      `json:"candidates" doc:"Live chunks that the bi-encoder found."`
 	Reranked   int      `json:"reranked" doc:"Of them, how many the cross-encoder read."`
-	Ended      string   `json:"rerank_ended,omitempty" enum:"all,enough,deadline" doc:"Why reranking ended: all candidates read; the rest not expected to change the hits; time ran out."`
+	Ended      string   `json:"rerank_ended,omitempty" enum:"all,enough,busy,deadline" doc:"Why reranking ended: all candidates read; the rest not expected to change the hits; other work waited for the encoder; time ran out."`
 	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed, rebuilding (the collection is being rebuilt: what is not filled yet is missing)."`
 	TimingsMS  Timings  `json:"timings_ms"`
 }

@@ -152,7 +152,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey,
 		MaxSearches: s.MaxSearches, DrainTimeout: s.ShutdownTimeout,
 		Archives:       archive.Limits{Size: s.MaxArchiveBytes, Bytes: s.MaxBatchBytes, Ratio: mostRatio, Folder: s.Data},
-		SearchDeadline: s.SearchDeadline, RerankTime: s.RerankTime, RerankTolerance: s.RerankTolerance,
+		SearchDeadline: s.SearchDeadline, RerankTime: s.RerankTime, RerankTolerance: s.RerankTolerance, RerankSure: s.RerankSure,
 	})
 	if err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ type Settings struct {
 	SearchDeadline  time.Duration `name:"search-deadline" default:"2s" help:"Time a search may take when the request names none; what is not reranked by then keeps the bi-encoder's order. Defaults to 2s."`
 	RerankTime      time.Duration `name:"rerank-time" default:"350ms" help:"Time reranking may take in a search that names no deadline; what is not read by then keeps the bi-encoder's order. 0 leaves it all of the deadline. Defaults to 350ms."`
 	RerankTolerance float64       `name:"rerank-tolerance" default:"0" help:"Reranking ends when the candidates not yet read are expected to take fewer than this many of the places asked for, such as 0.5. Defaults to 0: all are read."`
+	RerankSure      int           `name:"rerank-sure" default:"35" help:"Candidates that reranking reads whatever other work waits for the encoder; those after them it reads only while none waits. 0 reads all. Defaults to 35."`
 	PassageTokens   int           `name:"rerank-passage-tokens" default:"0" help:"Tokens of a passage that the cross-encoder reads, the best window of it for the query. 0 reads all. Defaults to 0."`
 	KeptPassages    int           `name:"kept-passages" default:"8192" help:"Passages whose token ids are kept in memory for reranking, about 1 KiB each. Defaults to 8192."`
 	KeptScores      int           `name:"kept-scores" default:"65536" help:"Reranking scores kept in memory, by query and passage, about 200 bytes each. Defaults to 65536."`

@@ -36,12 +36,12 @@ func (c Cascade) Score(ctx context.Context, p Pairs) (Scores, error) {
 	for i, place := range order {
 		passages[i] = p.Passages[place]
 	}
-	second, err := c.Large.Score(ctx, Pairs{Query: p.Query, Passages: passages})
+	second, err := c.Large.Score(ctx, Pairs{Query: p.Query, Passages: passages, Sure: p.Sure})
 	out := first.none()
 	for i, place := range order {
 		out.Logits[place], out.Scored[place] = second.Logits[i], second.Scored[i]
 	}
-	out.Count, out.Kept = second.Count, second.Kept
+	out.Count, out.Kept, out.Busy = second.Count, second.Kept, second.Busy
 	return out, err
 }
 

@@ -30,6 +30,10 @@ type Pairs struct {
 	Query    string
 	Passages []string
 
+	// Sure is how many of the first passages are read whatever other work waits for the encoder; those after them are only
+	// read while none does. 0 reads all whatever waits.
+	Sure int
+
 	// Enough is told the logits of the first passages, more each time, and says when no more are wanted. It is never
 	// called by two goroutines at once. Nil wants all.
 	Enough func(logits []float32) bool
@@ -42,6 +46,7 @@ type Scores struct {
 	Count  int  // of Scored
 	Kept   int  // of Count, those that were known from an earlier call
 	Enough bool // Pairs.Enough ended it
+	Busy   bool // it ended after Pairs.Sure because other work waited
 }
 
 // NewCrossEncoder puts a cross-encoder together; lanes are shared by all encoders of a process.
@@ -67,7 +72,7 @@ func (e *CrossEncoder) Score(ctx context.Context, p Pairs) (Scores, error) {
 		}
 	}
 	todo := s.missing()
-	err = each(ctx, e.lanes, InteractiveLane, len(todo), s.isEnough, func(ctx context.Context, n int) error {
+	err = each(ctx, e.lanes, InteractiveLane, len(todo), s.over(e.lanes), func(ctx context.Context, n int) error {
 		i := todo[n]
 		logit, err := e.score(ctx, query, s.digests[i], p.Passages[s.places[i][0]])
 		if err == nil {
@@ -114,6 +119,7 @@ func (e *CrossEncoder) score(ctx context.Context, query []int32, d digest, passa
 type scoring struct {
 	query   digest
 	enough  func([]float32) bool
+	sure    int
 	digests []digest // of distinct passages, in the order of their first places
 	places  [][]int  // of each distinct passage in the call
 	kept    int
@@ -122,13 +128,14 @@ type scoring struct {
 	logits []float32
 	scored []bool
 	count  int
-	prefix int // passages from the start that are all scored
-	ended  bool
+	prefix int  // passages from the start that are all scored
+	ended  bool // enough said so
+	busy   bool
 }
 
 func newScoring(p Pairs) *scoring {
 	n := len(p.Passages)
-	s := &scoring{query: digestOf(p.Query), enough: p.Enough, logits: make([]float32, n), scored: make([]bool, n)}
+	s := &scoring{query: digestOf(p.Query), enough: p.Enough, sure: p.Sure, logits: make([]float32, n), scored: make([]bool, n)}
 	seen := make(map[digest]int, n)
 	for place, passage := range p.Passages {
 		d := digestOf(passage)
@@ -172,13 +179,19 @@ func (s *scoring) note(i int, logit float32) {
 	}
 }
 
-func (s *scoring) isEnough() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ended
+// over gives what reports that no more is to be read.
+func (s *scoring) over(lanes *Lanes) func() bool {
+	return func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.sure > 0 && s.prefix >= s.sure && s.prefix < len(s.scored) && !s.ended && !s.busy {
+			s.busy = lanes.Wanted()
+		}
+		return s.ended || s.busy
+	}
 }
 
 // scores gives what is known once no run is under way.
 func (s *scoring) scores() Scores {
-	return Scores{Logits: s.logits, Scored: s.scored, Count: s.count, Kept: s.kept, Enough: s.ended}
+	return Scores{Logits: s.logits, Scored: s.scored, Count: s.count, Kept: s.kept, Enough: s.ended, Busy: s.busy && s.count < len(s.scored)}
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -25,6 +28,49 @@ func TestScoreEndsWhenItIsEnough(t *testing.T) {
 	}
 	if diff := cmp.Diff([][]float32{{5}, {5, 6}, {5, 6, 7}}, told); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestScoreGivesWay has ingestion wait for the one slot while pairs are read: what is sure is read, the rest is not.
+func TestScoreGivesWay(t *testing.T) {
+	passages := []string{"a", "bb", "ccc", "dddd"}
+	tests := []struct {
+		name    string
+		sure    int
+		waiting bool
+		want    Scores
+	}{
+		{"no one waits", 2, false, Scores{Logits: []float32{5, 6, 7, 8}, Scored: []bool{true, true, true, true}, Count: 4}},
+		{"ingestion waits", 2, true, Scores{Logits: []float32{5, 6, 0, 0}, Scored: []bool{true, true, false, false}, Count: 2, Busy: true}},
+		{"all are sure", 0, true, Scores{Logits: []float32{5, 6, 7, 8}, Scored: []bool{true, true, true, true}, Count: 4}},
+		{"as many as there are", 4, true, Scores{Logits: []float32{5, 6, 7, 8}, Scored: []bool{true, true, true, true}, Count: 4}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				lanes := NewLanes(1)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				start := sync.OnceFunc(func() {
+					for range 2 { // so that one waits while the other runs
+						if !test.waiting {
+							return
+						}
+						go func() {
+							for lanes.Do(ctx, BatchLane, hold(time.Millisecond)) == nil {
+							}
+						}()
+						synctest.Wait()
+					}
+				})
+				s := &session{give: func(ctx context.Context, b *Batch) (Output, error) { start(); return width(ctx, b) }}
+				e := NewCrossEncoder(s, bert(), CrossSpec{MaxTokens: 10}, lanes)
+				got, err := e.Score(t.Context(), Pairs{Query: "q", Passages: passages, Sure: test.sure})
+				if diff := cmp.Diff(test.want, got); diff != "" || err != nil {
+					t.Errorf("%v %s", err, diff)
+				}
+			})
+		})
 	}
 }
 

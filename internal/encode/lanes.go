@@ -66,6 +66,13 @@ func (l *Lanes) Busy(lane Lane) time.Duration {
 	return l.busy[lane]
 }
 
+// Wanted reports whether anyone waits for a slot, on either lane.
+func (l *Lanes) Wanted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting[InteractiveLane])+len(l.waiting[BatchLane]) > 0
+}
+
 // Do waits for a slot and runs work in it; work must end soon after its context does, with the context's cause. On the
 // batch lane work may be called a second time. The errors are work's own, and the context's.
 func (l *Lanes) Do(ctx context.Context, lane Lane, work func(ctx context.Context) error) error {

@@ -86,17 +86,17 @@ func (s *Server) search(ctx context.Context, collection string, q api.Search) (r
 			Message: "too many searches are waiting; try again in a second",
 		}
 	}
-	deadline, rerankTime, tolerance := s.options.SearchDeadline, s.options.RerankTime, s.options.RerankTolerance
+	deadline, rerankTime, tolerance, sure := s.options.SearchDeadline, s.options.RerankTime, s.options.RerankTolerance, s.options.RerankSure
 	if q.DeadlineMS > 0 {
 		deadline, rerankTime = time.Duration(q.DeadlineMS)*time.Millisecond, 0
 	}
 	if q.Exhaustive {
-		tolerance, rerankTime = 0, 0
+		tolerance, rerankTime, sure = 0, 0, 0
 	}
 	result, err := s.deps.Retriever.Search(ctx, retrieve.Query{
 		Collection: c, Text: q.Query, TopK: q.TopK, Candidates: max(q.Candidates, q.TopK),
 		Rerank: q.Rerank == nil || *q.Rerank, Filter: filter, Deadline: deadline,
-		RerankTime: rerankTime, Tolerance: tolerance,
+		RerankTime: rerankTime, Tolerance: tolerance, Sure: sure,
 	})
 	if err == nil {
 		s.metrics.searched(result)

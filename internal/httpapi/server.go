@@ -187,6 +187,7 @@ type Options struct {
 	SearchDeadline     time.Duration // where a request names none
 	RerankTime         time.Duration // where a request names no deadline; 0 for no time of its own
 	RerankTolerance    float64       // places of a search that candidates left unread may be expected to take
+	RerankSure         int           // candidates of a search read whatever other work waits for the encoder; 0 for all
 	Archives           archive.Limits
 	DrainTimeout       time.Duration // for requests in work when the server stops
 }

@@ -18,6 +18,7 @@ type Query struct {
 	Deadline   time.Duration // for the whole query; what is not reranked by then keeps the bi-encoder's order
 	RerankTime time.Duration // for reranking alone, inside Deadline; 0 leaves it all that is left
 	Tolerance  float64       // reranking ends when the rest would take fewer than this many of the first TopK places; 0 reads all
+	Sure       int           // candidates read whatever other work waits for the encoder, those after them while none does; 0 reads all
 }
 
 // Timings are wall times by stage; a stage that did not run is 0.
@@ -31,7 +32,7 @@ type Result struct {
 	RankedBy   string   // rag.RankedByBlend where the cross-encoder took part, else rag.RankedByDense
 	Candidates int      // live chunks the first stage found
 	Reranked   int      // of them, how many the cross-encoder read
-	Ended      string   // why reranking ended: EndedAll, EndedEnough, EndedDeadline; empty where it did not begin or failed
+	Ended      string   // why reranking ended: EndedAll, EndedEnough, EndedBusy, EndedDeadline; empty where it did not begin or failed
 	Degraded   []string // what could not be done, as codes such as "rerank_deadline"
 	Timings    Timings
 }
@@ -47,5 +48,6 @@ const (
 const (
 	EndedAll      = "all"      // every candidate was read
 	EndedEnough   = "enough"   // the candidates left were not expected to change the first TopK
+	EndedBusy     = "busy"     // the first Query.Sure candidates were read, and other work waited for the encoder
 	EndedDeadline = "deadline" // time ran out
 )

@@ -150,14 +150,11 @@ func (r *Retriever) rerank(ctx context.Context, q Query, hits []rag.Hit, deadlin
 	for i, h := range hits {
 		passages[i] = h.Chunk.Text
 	}
-	scores, err := r.Scorer.Score(ctx, encode.Pairs{Query: q.Text, Passages: passages, Enough: enough(hits, q.TopK, q.Tolerance)})
+	scores, err := r.Scorer.Score(ctx, encode.Pairs{Query: q.Text, Passages: passages, Sure: q.Sure, Enough: enough(hits, q.TopK, q.Tolerance)})
 	res.Reranked = scores.Count
 	switch {
 	case err == nil:
-		res.Ended = EndedAll
-		if scores.Enough {
-			res.Ended = EndedEnough
-		}
+		res.Ended = endedBy(scores)
 	case errors.Is(err, context.DeadlineExceeded):
 		res.Ended = EndedDeadline
 		if scores.Count < min(q.TopK, len(hits)) {
@@ -175,4 +172,15 @@ func (r *Retriever) rerank(ctx context.Context, q Query, hits []rag.Hit, deadlin
 	}
 	res.RankedBy = rag.RankedByBlend
 	return blend(hits, scores.Logits, scores.Scored)
+}
+
+// endedBy says why reranking that did not fail ended.
+func endedBy(s encode.Scores) string {
+	switch {
+	case s.Enough:
+		return EndedEnough
+	case s.Busy:
+		return EndedBusy
+	}
+	return EndedAll
 }
