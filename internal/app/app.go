@@ -138,7 +138,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	documents := documents{a.catalog}
 	intake := intake{&ingest.Intake{
-		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: parse.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
+		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 	}, encoders}
 	a.server, err = httpapi.New(httpapi.Deps{
 		Collections: collections{a.catalog, encoders}, Overview: a.catalog,

@@ -36,7 +36,7 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := parse.New(parse.Options{}).Parse(t.Context(), parse.TypeMarkdown, strings.NewReader(string(source)), int64(len(source)))
+	p, err := parse.New(parse.Options{}).Parse(t.Context(), rag.Original{ReadSeeker: strings.NewReader(string(source)), Size: int64(len(source)), MediaType: parse.TypeMarkdown})
 	if err != nil {
 		t.Fatal(err)
 	}

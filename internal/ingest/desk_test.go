@@ -209,7 +209,7 @@ func (s shelf) Open(context.Context, string) (io.ReadSeekCloser, int64, error) {
 	return reader{strings.NewReader(s.d.text)}, int64(len(s.d.text)), s.d.fail("open")
 }
 
-func (d *desk) Parse(context.Context, string, io.ReadSeeker, int64) (rag.Parsed, error) {
+func (d *desk) Parse(context.Context, rag.Original) (rag.Parsed, error) {
 	p := rag.Parsed{Text: d.text}
 	at := 0
 	for i, line := range strings.Split(d.text, "\n") {

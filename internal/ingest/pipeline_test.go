@@ -173,11 +173,11 @@ type crowd struct {
 	proceed      chan struct{}
 }
 
-func (c *crowd) Parse(_ context.Context, _ string, _ io.ReadSeeker, size int64) (rag.Parsed, error) {
-	c.add(size)
+func (c *crowd) Parse(_ context.Context, o rag.Original) (rag.Parsed, error) {
+	c.add(o.Size)
 	c.arrived <- struct{}{}
 	<-c.proceed
-	c.add(-size)
+	c.add(-o.Size)
 	return rag.Parsed{}, rag.Invalid("", "read enough")
 }
 

@@ -112,7 +112,7 @@ type Encoder interface {
 
 // Parser turns an original into blocks.
 type Parser interface {
-	Parse(ctx context.Context, mediaType string, original io.ReadSeeker, size int64) (rag.Parsed, error)
+	Parse(ctx context.Context, o rag.Original) (rag.Parsed, error)
 }
 
 // Worker does the jobs that the queue hands it.
@@ -280,7 +280,7 @@ func (w *Worker) makeChunks(ctx context.Context, c rag.Claim, task Task, encoder
 func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.ReadSeeker, size int64, encoder Encoder) (Cut, error) {
 	limited, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
-	parsed, err := w.Parser.Parse(limited, task.Document.MediaType, original, size)
+	parsed, err := w.Parser.Parse(limited, rag.Original{ReadSeeker: original, Size: size, MediaType: task.Document.MediaType, Name: task.Document.Filename})
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			return Cut{}, &rag.Problem{

@@ -3,7 +3,6 @@ package parse
 import (
 	"context"
 	"errors"
-	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,22 +12,22 @@ import (
 )
 
 // formatFunc is a parser double.
-type formatFunc func() (rag.Parsed, error)
+type formatFunc func(b *builder)
 
-func (f formatFunc) Parse(context.Context, io.ReadSeeker, int64) (rag.Parsed, error) { return f() }
+func (f formatFunc) Parse(_ context.Context, _ rag.Original, b *builder) error { f(b); return nil }
 
 func TestAStuckParserIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		r := New(Options{})
-		r.formats["stuck"] = formatFunc(func() (rag.Parsed, error) {
+		r.formats = append(r.formats, format{"stuck", nil, formatFunc(func(b *builder) {
 			<-release
-			return rag.Parsed{Text: "late"}, nil
-		})
+			b.add(rag.BlockParagraph, "late")
+		})})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()
-		_, err := r.Parse(ctx, "stuck", strings.NewReader("x"), 1)
+		_, err := r.Parse(ctx, rag.Original{ReadSeeker: strings.NewReader("x"), Size: 1, MediaType: "stuck"})
 		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > time.Minute+grace {
 			t.Errorf("got %v after %s", err, took)
 		}
@@ -38,8 +37,8 @@ func TestAStuckParserIsLeftBehind(t *testing.T) {
 
 func TestAPanicIsAnError(t *testing.T) {
 	r := New(Options{})
-	r.formats["bad"] = formatFunc(func() (rag.Parsed, error) { panic("library bug") })
-	_, err := r.Parse(t.Context(), "bad", strings.NewReader("x"), 1)
+	r.formats = append(r.formats, format{"bad", nil, formatFunc(func(*builder) { panic("library bug") })})
+	_, err := r.Parse(t.Context(), rag.Original{ReadSeeker: strings.NewReader("x"), Size: 1, MediaType: "bad"})
 	var p *rag.Problem
 	if !errors.As(err, &p) || p.Code != "parse_failed" || strings.Contains(p.Message, "library bug") || !strings.Contains(err.Error(), "library bug") {
 		t.Errorf("got %v", err)
@@ -48,7 +47,7 @@ func TestAPanicIsAnError(t *testing.T) {
 
 func TestTooMuchText(t *testing.T) {
 	r := New(Options{MaxText: 10})
-	if _, err := r.Parse(t.Context(), TypeText, strings.NewReader("eleven bytes"), 12); !errors.Is(err, rag.ErrTooLarge) {
+	if _, err := r.Parse(t.Context(), rag.Original{ReadSeeker: strings.NewReader("eleven bytes"), Size: 12, MediaType: TypeText}); !errors.Is(err, rag.ErrTooLarge) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -9,8 +10,15 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// builder puts the normalised text and its blocks together, in reading order, with an empty line between two blocks.
+// builder puts the normalised text and its blocks together, in reading order, with an empty line between two blocks. What
+// goes over maxText is not kept: parsers of long documents see by full that they can stop.
 type builder struct {
+	maxText  int64 // bytes; 0 for no limit
+	full     bool
+	given    string // the document's own title
+	pages    int    // 0 where the format has none
+	warnings []string
+
 	text   strings.Builder
 	runes  int
 	blocks []rag.Block
@@ -45,6 +53,12 @@ func (b *builder) add(kind rag.BlockKind, text string) {
 	if text = trim(kind, clean(text)); text == "" {
 		return
 	}
+	if b.maxText > 0 && int64(b.text.Len()+len(text)) > b.maxText {
+		b.full = true
+	}
+	if b.full {
+		return
+	}
 	if b.runes > 0 {
 		b.text.WriteString("\n\n")
 		b.runes += 2
@@ -59,11 +73,38 @@ func (b *builder) add(kind rag.BlockKind, text string) {
 	b.runes += n
 }
 
-func (b *builder) parsed(title string) rag.Parsed {
-	if title = strings.Join(strings.Fields(clean(title)), " "); title == "" {
+// take appends the blocks of another builder, whose headings must not lie inside b's.
+func (b *builder) take(other *builder) {
+	path := b.path
+	for _, block := range other.blocks {
+		b.path = b.path[:0:0]
+		for _, title := range block.Headings {
+			b.path = append(b.path, heading{title: title})
+		}
+		b.add(block.Kind, block.Text)
+	}
+	b.path = path
+	if b.title == "" {
+		b.title = other.title
+	}
+	b.warnings = append(b.warnings, other.warnings...)
+}
+
+// warn notes what the user should know of a document that can be searched all the same.
+func (b *builder) warn(format string, args ...any) {
+	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
+}
+
+// parsed ends the document. The title is its own, else the first heading.
+func (b *builder) parsed() (rag.Parsed, error) {
+	if b.full {
+		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrTooLarge, Code: "text_too_large", Message: fmt.Sprintf("the document holds more than %d bytes of text; split it", b.maxText)}
+	}
+	title := strings.Join(strings.Fields(clean(b.given)), " ")
+	if title == "" {
 		title = b.title
 	}
-	return rag.Parsed{Title: title, Text: b.text.String(), Blocks: b.blocks}
+	return rag.Parsed{Title: title, Text: b.text.String(), Blocks: b.blocks, Pages: b.pages, Warnings: b.warnings}, nil
 }
 
 // trim takes off the blanks around a block's text, but not what indents the first line of code.

@@ -2,7 +2,6 @@ package parse
 
 import (
 	"context"
-	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -25,23 +24,24 @@ const (
 )
 
 // Parse reads HTML. Elements nested more than 512 deep are refused by the HTML parser.
-func (htmlFormat) Parse(ctx context.Context, original io.ReadSeeker, _ int64) (rag.Parsed, error) {
-	raw, err := readAll(ctx, original)
+func (htmlFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
+	raw, err := readAll(ctx, o)
 	if err != nil {
-		return rag.Parsed{}, err
+		return err
 	}
 	text, err := decode(raw, TypeHTML)
 	if err != nil {
-		return rag.Parsed{}, err
+		return err
 	}
 	page, err := html.Parse(strings.NewReader(text))
 	if err != nil {
-		return rag.Parsed{}, unreadable(TypeHTML, err)
+		return unreadable(TypeHTML, err)
 	}
 	top := textOf(first(page, atom.H1))
-	title := titleOf(textOf(first(page, atom.Title)), top)
+	b.given = titleOf(textOf(first(page, atom.Title)), top)
 	prepare(page)
-	return mainContent(page, top).parsed(title), nil
+	b.take(mainContent(page, top))
+	return nil
 }
 
 // titleOf prefers the first heading to a title that only adds the site's name to it.

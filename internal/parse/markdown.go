@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -22,24 +21,25 @@ import (
 type markdownFormat struct{}
 
 // Parse reads Markdown. What would cost its reader time or memory out of all proportion is read as plain text.
-func (markdownFormat) Parse(ctx context.Context, original io.ReadSeeker, _ int64) (rag.Parsed, error) {
-	raw, err := readAll(ctx, original)
+func (markdownFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
+	raw, err := readAll(ctx, o)
 	if err != nil {
-		return rag.Parsed{}, err
+		return err
 	}
 	decoded, err := decode(raw, TypeMarkdown)
 	if err != nil {
-		return rag.Parsed{}, err
+		return err
 	}
 	title, source := frontMatter([]byte(newlines(decoded)))
+	b.given = title
 	if why := hostileMarkdown(source); why != "" {
-		parsed := plainText(string(source)).parsed(title)
-		parsed.Warnings = []string{why + ": the file was read as plain text"}
-		return parsed, nil
+		b.warn("%s: the file was read as plain text", why)
+		plainText(string(source), b)
+		return nil
 	}
-	m := markdown{builder: &builder{}, source: source}
+	m := markdown{builder: b, source: source}
 	m.blocks(goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(text.NewReader(source)))
-	return m.parsed(title), nil
+	return nil
 }
 
 // frontMatter takes a YAML head off and gives its title.

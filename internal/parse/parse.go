@@ -17,10 +17,10 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// Format turns an original of one kind into blocks. size is the original's, in bytes. An original that can't be read
-// as the format says is a rag.Problem of kind rag.ErrInvalid.
+// Format turns an original of one kind into blocks, in reading order. An original that can't be read as the format says
+// is a rag.Problem of kind rag.ErrInvalid.
 type Format interface {
-	Parse(ctx context.Context, original io.ReadSeeker, size int64) (rag.Parsed, error)
+	Parse(ctx context.Context, o rag.Original, b *builder) error
 }
 
 // Options bound the parsers.
@@ -32,9 +32,16 @@ type Options struct {
 
 // Registry knows a parser for each media type.
 type Registry struct {
-	formats map[string]Format
+	formats []format
 	pdf     *pdfFormat
 	maxText int64
+}
+
+// format is a line of the registry.
+type format struct {
+	mediaType  string
+	extensions []string // of files that only their names tell from other text; none for what its bytes tell
+	parser     Format
 }
 
 // New makes the registry. The PDF engine starts with the first PDF.
@@ -46,29 +53,42 @@ func New(o Options) *Registry {
 		o.MaxText = 256 << 20
 	}
 	pdf := &pdfFormat{engine: pdfEngine{cacheDir: o.CacheDir}, maxPages: o.MaxPages, maxText: o.MaxText}
-	return &Registry{pdf: pdf, maxText: o.MaxText, formats: map[string]Format{
-		TypeText:     textFormat{},
-		TypeMarkdown: markdownFormat{},
-		TypeHTML:     htmlFormat{},
-		TypePDF:      pdf,
+	return &Registry{pdf: pdf, maxText: o.MaxText, formats: []format{
+		{TypeText, nil, textFormat{}},
+		{TypeMarkdown, []string{".md", ".markdown"}, markdownFormat{}},
+		{TypeHTML, []string{".html", ".htm", ".xhtml"}, htmlFormat{}},
+		{TypePDF, nil, pdf},
 	}}
 }
 
 // Close ends the PDF engine.
 func (r *Registry) Close() error { return r.pdf.engine.close() }
 
-// Parse reads an original by its media type. What holds no text is a rag.Problem of code "empty".
-func (r *Registry) Parse(ctx context.Context, mediaType string, original io.ReadSeeker, size int64) (rag.Parsed, error) {
-	format, ok := r.formats[mediaType]
-	if !ok {
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "no parser reads " + mediaType}
+// parser gives the parser of a media type, or nil.
+func (r *Registry) parser(mediaType string) Format {
+	for _, f := range r.formats {
+		if f.mediaType == mediaType {
+			return f.parser
+		}
 	}
-	p, err := await(ctx, func() (rag.Parsed, error) { return guard(ctx, format, mediaType, original, size) })
+	return nil
+}
+
+// Parse reads an original by its media type. What holds no text is a rag.Problem of code "empty".
+func (r *Registry) Parse(ctx context.Context, o rag.Original) (rag.Parsed, error) {
+	parser := r.parser(o.MediaType)
+	if parser == nil {
+		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "no parser reads " + o.MediaType}
+	}
+	p, err := await(ctx, func() (rag.Parsed, error) {
+		b := &builder{maxText: r.maxText}
+		if err := guard(ctx, parser, o, b); err != nil {
+			return rag.Parsed{}, err
+		}
+		return b.parsed()
+	})
 	if err != nil {
 		return rag.Parsed{}, err
-	}
-	if int64(len(p.Text)) > r.maxText {
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrTooLarge, Code: "text_too_large", Message: fmt.Sprintf("the document holds more than %d bytes of text; split it", r.maxText)}
 	}
 	if strings.TrimSpace(p.Text) == "" {
 		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no text"}
@@ -77,13 +97,13 @@ func (r *Registry) Parse(ctx context.Context, mediaType string, original io.Read
 }
 
 // guard makes an error of a panic in a parser.
-func guard(ctx context.Context, format Format, mediaType string, original io.ReadSeeker, size int64) (p rag.Parsed, err error) {
+func guard(ctx context.Context, parser Format, o rag.Original, b *builder) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			p, err = rag.Parsed{}, unreadable(mediaType, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+			err = unreadable(o.MediaType, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 		}
 	}()
-	return format.Parse(ctx, original, size)
+	return parser.Parse(ctx, o, b)
 }
 
 // grace is how long a parser may go on after its context has ended: a job that is canceled stops within 2 s.

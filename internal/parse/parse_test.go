@@ -28,11 +28,15 @@ type shown struct {
 // cacheDir lies outside the tests' own folders, so that PDFium is compiled once a machine and not once a test.
 func cacheDir() string { return filepath.Join(os.TempDir(), "redkite-test-pdfium") }
 
+func originalOf(mediaType string, content []byte) rag.Original {
+	return rag.Original{ReadSeeker: bytes.NewReader(content), Size: int64(len(content)), MediaType: mediaType}
+}
+
 func parse(t *testing.T, mediaType string, original []byte) (rag.Parsed, error) {
 	t.Helper()
 	r := New(Options{CacheDir: cacheDir()})
 	defer r.Close()
-	return r.Parse(t.Context(), mediaType, bytes.NewReader(original), int64(len(original)))
+	return r.Parse(t.Context(), originalOf(mediaType, original))
 }
 
 // check asserts what must hold of anything parsed.
@@ -197,7 +201,7 @@ func TestParsingEndsWithItsContext(t *testing.T) {
 	cancel()
 	original := pdf(t, nil, "text")
 	for _, mediaType := range []string{TypeText, TypeMarkdown, TypeHTML, TypePDF} {
-		if _, err := r.Parse(ctx, mediaType, bytes.NewReader(original), int64(len(original))); !errors.Is(err, context.Canceled) {
+		if _, err := r.Parse(ctx, originalOf(mediaType, original)); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v", mediaType, err)
 		}
 	}
@@ -216,7 +220,7 @@ func TestSniff(t *testing.T) {
 		{"a.pdf", "\x00\x01junk before\n%PDF-1.7\n", TypePDF, true}, {"a.txt", "it says %PDF- here", TypeText, true},
 	}
 	for _, test := range tests {
-		got, ok := Sniff(test.name, []byte(test.head))
+		got, ok := New(Options{}).Sniff(test.name, []byte(test.head))
 		if got != test.want || ok != test.ok {
 			t.Errorf("%s %q: got %s, %v", test.name, test.head, got, ok)
 		}
@@ -232,7 +236,7 @@ func fuzz(f *testing.F, mediaType string) {
 func fuzzed(t *testing.T, r *Registry, mediaType string, original []byte) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	p, err := r.Parse(ctx, mediaType, bytes.NewReader(original), int64(len(original)))
+	p, err := r.Parse(ctx, originalOf(mediaType, original))
 	switch {
 	case err == nil:
 		check(t, p)

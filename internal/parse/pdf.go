@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/klippa-app/go-pdfium"
@@ -25,14 +24,14 @@ type pdfFormat struct {
 
 // Parse reads a PDF page by page. A page that shows something and has no text is a warning; a document without any text
 // is a rag.Problem of code "no_text_layer".
-func (f *pdfFormat) Parse(ctx context.Context, original io.ReadSeeker, size int64) (rag.Parsed, error) {
+func (f *pdfFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	engine, err := f.engine.start(ctx)
 	if err != nil {
-		return rag.Parsed{}, err
+		return err
 	}
 	instance, err := engine.GetInstanceWithContext(ctx)
 	if err != nil {
-		return rag.Parsed{}, fmt.Errorf("get PDF instance: %w", errors.Join(ctx.Err(), err))
+		return fmt.Errorf("get PDF instance: %w", errors.Join(ctx.Err(), err))
 	}
 	// A document that keeps the engine busy is stopped by killing its instance.
 	killed := make(chan struct{})
@@ -47,43 +46,41 @@ func (f *pdfFormat) Parse(ctx context.Context, original io.ReadSeeker, size int6
 		}
 		_ = instance.Close()
 	}()
-	parsed, err := f.read(ctx, instance, original, size)
+	err = f.read(ctx, instance, o, b)
 	if ctx.Err() != nil {
-		return rag.Parsed{}, ctx.Err()
+		return ctx.Err()
 	}
-	return parsed, err
+	return err
 }
 
-func (f *pdfFormat) read(ctx context.Context, instance pdfium.Pdfium, original io.ReadSeeker, size int64) (rag.Parsed, error) {
-	opened, err := instance.OpenDocument(&requests.OpenDocument{FileReader: original, FileReaderSize: size})
+func (f *pdfFormat) read(ctx context.Context, instance pdfium.Pdfium, o rag.Original, b *builder) error {
+	opened, err := instance.OpenDocument(&requests.OpenDocument{FileReader: o, FileReaderSize: o.Size})
 	switch {
 	case errors.Is(err, pdferrors.ErrPassword) || errors.Is(err, pdferrors.ErrSecurity):
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "encrypted", Err: err, Message: "the PDF is encrypted; remove its password and upload it again"}
+		return &rag.Problem{Kind: rag.ErrInvalid, Code: "encrypted", Err: err, Message: "the PDF is encrypted; remove its password and upload it again"}
 	case err != nil:
-		return rag.Parsed{}, unreadable(TypePDF, err)
+		return unreadable(TypePDF, err)
 	}
 	count, err := instance.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: opened.Document})
 	if err != nil {
-		return rag.Parsed{}, unreadable(TypePDF, err)
+		return unreadable(TypePDF, err)
 	}
 	if count.PageCount > f.maxPages {
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_many_pages", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", count.PageCount, f.maxPages)}
+		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_many_pages", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", count.PageCount, f.maxPages)}
 	}
 	pages, err := f.pages(ctx, pdfDocument{instance: instance, ref: opened.Document}, count.PageCount)
 	if err != nil {
-		return rag.Parsed{}, err
+		return err
 	}
-	var b builder
-	layOut(&b, pages.lines)
+	layOut(b, pages.lines)
 	if len(b.blocks) == 0 && len(pages.textless) > 0 {
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "no_text_layer", Message: fmt.Sprintf("none of the PDF's %d pages holds text: it is a scan or a picture; run text recognition on it first", count.PageCount)}
+		return &rag.Problem{Kind: rag.ErrInvalid, Code: "no_text_layer", Message: fmt.Sprintf("none of the PDF's %d pages holds text: it is a scan or a picture; run text recognition on it first", count.PageCount)}
 	}
-	parsed := b.parsed(metaTitle(instance, opened.Document))
-	parsed.Pages = count.PageCount
+	b.given, b.pages = metaTitle(instance, opened.Document), count.PageCount
 	if len(pages.textless) > 0 {
-		parsed.Warnings = []string{textlessWarning(pages.textless, count.PageCount)}
+		b.warn("%s", textlessWarning(pages.textless, count.PageCount))
 	}
-	return parsed, nil
+	return nil
 }
 
 // pdfPages is what is read of a document's pages.

@@ -1,7 +1,6 @@
 package parse
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -18,19 +17,19 @@ func TestPDFStopsWithItsContext(t *testing.T) {
 	r := New(Options{CacheDir: cacheDir()})
 	defer r.Close()
 	small := pdf(t, nil, "one page")
-	if _, err := r.Parse(t.Context(), TypePDF, bytes.NewReader(small), int64(len(small))); err != nil {
+	if _, err := r.Parse(t.Context(), originalOf(TypePDF, small)); err != nil {
 		t.Fatal(err) // and the engine is warm
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if _, err := r.Parse(ctx, TypePDF, bytes.NewReader(original), int64(len(original))); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := r.Parse(ctx, originalOf(TypePDF, original)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v after %s", err, time.Since(start))
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("it took %s to stop", took)
 	}
-	if p, err := r.Parse(t.Context(), TypePDF, bytes.NewReader(small), int64(len(small))); err != nil || p.Text != "one page" {
+	if p, err := r.Parse(t.Context(), originalOf(TypePDF, small)); err != nil || p.Text != "one page" {
 		t.Errorf("the next document: %q, %v", p.Text, err)
 	}
 }
@@ -44,7 +43,7 @@ func TestPDFEngineStartsLate(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the engine was started without a PDF: %v", err)
 	}
-	if _, err := r.Parse(t.Context(), TypePDF, strings.NewReader("%PDF-1.7"), 8); err == nil {
+	if _, err := r.Parse(t.Context(), originalOf(TypePDF, []byte("%PDF-1.7"))); err == nil {
 		t.Error("a closed registry took a PDF")
 	}
 }

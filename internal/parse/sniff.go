@@ -3,12 +3,13 @@ package parse
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 )
 
-// The media types that have a parser.
+// The media types that have a parser, for those who name one.
 const (
 	TypeText     = "text/plain"
 	TypeMarkdown = "text/markdown"
@@ -18,16 +19,16 @@ const (
 
 // Sniff names the media type of a file by its first bytes; the name only tells kinds of text apart. It reports whether
 // there is a parser for it.
-func Sniff(name string, head []byte) (string, bool) {
+func (r *Registry) Sniff(name string, head []byte) (string, bool) {
 	found := mimetype.Detect(head)
 	switch {
 	case found.Is(TypePDF) && (bytes.HasPrefix(bytes.TrimSpace(head), []byte("%PDF-")) || bytes.IndexByte(head, 0) >= 0 || !looksLikeUTF8(head)):
 		return TypePDF, true // and not a text that writes about PDF
-	case found.Is(TypeHTML) && byName(name) != TypeMarkdown: // Markdown may begin with a piece of HTML
+	case found.Is(TypeHTML) && r.byName(name) != TypeMarkdown: // Markdown may begin with a piece of HTML
 		return TypeHTML, true
 	}
 	if isText(found) || found.Is(TypePDF) {
-		return byName(name), true
+		return r.byName(name), true
 	}
 	return strings.TrimSpace(strings.Split(found.String(), ";")[0]), false
 }
@@ -45,12 +46,13 @@ func isText(found *mimetype.MIME) bool {
 	return false
 }
 
-func byName(name string) string {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".md", ".markdown":
-		return TypeMarkdown
-	case ".html", ".htm", ".xhtml":
-		return TypeHTML
+// byName tells text apart by the extensions that the registry has for it.
+func (r *Registry) byName(name string) string {
+	extension := strings.ToLower(filepath.Ext(name))
+	for _, f := range r.formats {
+		if slices.Contains(f.extensions, extension) {
+			return f.mediaType
+		}
 	}
 	return TypeText
 }

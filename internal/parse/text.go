@@ -2,7 +2,6 @@ package parse
 
 import (
 	"context"
-	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -15,20 +14,20 @@ import (
 type textFormat struct{}
 
 // Parse reads plain text.
-func (textFormat) Parse(ctx context.Context, original io.ReadSeeker, _ int64) (rag.Parsed, error) {
-	raw, err := readAll(ctx, original)
+func (textFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
+	raw, err := readAll(ctx, o)
 	if err != nil {
-		return rag.Parsed{}, err
+		return err
 	}
 	text, err := decode(raw, TypeText)
 	if err != nil {
-		return rag.Parsed{}, err
+		return err
 	}
-	return plainText(text).parsed(""), nil
+	plainText(text, b)
+	return nil
 }
 
-func plainText(text string) *builder {
-	b := &builder{}
+func plainText(text string, b *builder) {
 	var paragraph []string
 	flush := func() {
 		b.add(rag.BlockParagraph, strings.Join(paragraph, "\n"))
@@ -42,7 +41,6 @@ func plainText(text string) *builder {
 		paragraph = append(paragraph, strings.TrimRight(line, " \t"))
 	}
 	flush()
-	return b
 }
 
 func newlines(text string) string {

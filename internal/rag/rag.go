@@ -5,7 +5,10 @@
 //	query  -> Candidates -> Hits -> Passages -> prompt
 package rag
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // Identifiers given by the catalog. A ChunkID is also Milvus's primary key.
 type (
@@ -144,6 +147,14 @@ type Block struct {
 	Headings []string // titles of the sections around it, outermost first
 	Page     int      // from 1; 0 where the format has no pages
 	Span     Span
+}
+
+// Original is an uploaded file as a parser gets it.
+type Original struct {
+	io.ReadSeeker
+	Size      int64  // bytes
+	MediaType string // by its content, not by what the client says
+	Name      string // of the file; may be empty
 }
 
 // Parsed is what a parser makes of an original.
