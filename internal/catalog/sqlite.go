@@ -30,7 +30,7 @@ func openSQLite(ctx context.Context, path string) (write, read *sql.DB, err erro
 	if write, err = openWriter(ctx, path); err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	if read, err = sql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
+	if read, err = openPrepared(dsn(path, "query_only(1)")); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close())
 	}
 	read.SetMaxOpenConns(readConnections)
@@ -41,7 +41,7 @@ func openSQLite(ctx context.Context, path string) (write, read *sql.DB, err erro
 // openWriter opens the one connection that writes and puts the file into WAL mode. That switch alone does not wait for
 // other connections, so it is repeated while another process does the same.
 func openWriter(ctx context.Context, path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"))
+	db, err := openPrepared(dsn(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"))
 	if err != nil {
 		return nil, err
 	}

@@ -43,18 +43,21 @@ func each(ctx context.Context, lanes *Lanes, lane Lane, n int, enough func() boo
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
+	give := func() func(ctx context.Context) error {
+		if enough != nil && enough() {
+			return nil
+		}
+		i := int(next.Add(1)) - 1
+		if i >= n {
+			return nil
+		}
+		return func(ctx context.Context) error { return work(ctx, i) }
+	}
 	var wg sync.WaitGroup
 	for range min(n, lanes.Size()) {
 		wg.Go(func() {
-			for enough == nil || !enough() {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				if err := lanes.Do(ctx, lane, func(ctx context.Context) error { return work(ctx, i) }); err != nil {
-					cancel(err)
-					return
-				}
+			if err := lanes.Series(ctx, lane, give); err != nil {
+				cancel(err)
 			}
 		})
 	}

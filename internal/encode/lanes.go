@@ -44,7 +44,6 @@ type Lanes struct {
 
 // slot is the right to run, held.
 type slot struct {
-	lane  Lane
 	since time.Time
 	end   context.CancelCauseFunc // nil where the run goes through
 	timer *time.Timer             // ends the run when its slice is over; nil where no query waits
@@ -76,19 +75,52 @@ func (l *Lanes) Wanted() bool {
 // Do waits for a slot and runs work in it; work must end soon after its context does, with the context's cause. On the
 // batch lane work may be called a second time. The errors are work's own, and the context's.
 func (l *Lanes) Do(ctx context.Context, lane Lane, work func(ctx context.Context) error) error {
-	for through := lane == InteractiveLane; ; through = true {
-		err := l.once(ctx, lane, through, work)
-		if through || !errors.Is(err, errYield) || ctx.Err() != nil {
-			return err
-		}
-	}
+	todo := work
+	return l.Series(ctx, lane, func() func(context.Context) error {
+		next := todo
+		todo = nil
+		return next
+	})
 }
 
-func (l *Lanes) once(ctx context.Context, lane Lane, through bool, work func(ctx context.Context) error) error {
+// Series does what next gives, one after the other until that is nil, as Do does each. Between two of them it stands in
+// line again, but from the slot: without that a slot would go to whoever waits on the other lane each time that a
+// query's run ends, whatever its lane is owed.
+func (l *Lanes) Series(ctx context.Context, lane Lane, next func() func(ctx context.Context) error) error {
+	work := next()
+	if work == nil {
+		return nil
+	}
 	if err := l.wait(ctx, lane); err != nil {
 		return err
 	}
-	s := &slot{lane: lane, since: time.Now()}
+	held, took := true, time.Duration(0)
+	defer func() { // after a panic in work, too
+		if held {
+			l.release(lane, took)
+		}
+	}()
+	for through := lane == InteractiveLane; ; {
+		var err error
+		took, err = l.run(ctx, through, work)
+		yielded := !through && errors.Is(err, errYield) && ctx.Err() == nil
+		if !yielded && err == nil {
+			work = next()
+		}
+		if !yielded && (err != nil || work == nil) {
+			return err
+		}
+		through, held = yielded || lane == InteractiveLane, false
+		if err := l.again(ctx, lane, took); err != nil {
+			return err
+		}
+		held, took = true, 0
+	}
+}
+
+// run calls work in a slot that is held; unless it is to go through, its slice may be ended.
+func (l *Lanes) run(ctx context.Context, through bool, work func(ctx context.Context) error) (took time.Duration, err error) {
+	s := &slot{since: time.Now()}
 	if !through {
 		ctx, s.end = context.WithCancelCause(ctx)
 		defer s.end(nil)
@@ -97,8 +129,16 @@ func (l *Lanes) once(ctx context.Context, lane Lane, through bool, work func(ctx
 		l.endSlices()
 		l.mu.Unlock()
 	}
-	defer l.release(s)
-	return work(ctx)
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.slices, s)
+		if s.timer != nil {
+			s.timer.Stop()
+		}
+		took = time.Since(s.since)
+	}()
+	return 0, work(ctx)
 }
 
 // wait takes a slot. The only error is the context's.
@@ -112,10 +152,31 @@ func (l *Lanes) wait(ctx context.Context, lane Lane) error {
 		l.mu.Unlock()
 		return nil
 	}
+	turn := l.line(lane)
+	l.mu.Unlock()
+	return l.turn(ctx, lane, turn)
+}
+
+// again gives a slot back after a run and takes the next one.
+func (l *Lanes) again(ctx context.Context, lane Lane, took time.Duration) error {
+	l.mu.Lock()
+	turn := l.line(lane)
+	l.account(lane, took)
+	l.handOver()
+	l.mu.Unlock()
+	return l.turn(ctx, lane, turn)
+}
+
+// line takes the last place in a lane. Called with mu held.
+func (l *Lanes) line(lane Lane) chan struct{} {
 	turn := make(chan struct{})
 	l.waiting[lane] = append(l.waiting[lane], turn)
 	l.endSlices()
-	l.mu.Unlock()
+	return turn
+}
+
+// turn waits until it is called. The only error is the context's.
+func (l *Lanes) turn(ctx context.Context, lane Lane, turn chan struct{}) error {
 	select {
 	case <-turn:
 		return nil
@@ -160,17 +221,11 @@ func (l *Lanes) endSlice(s *slot) {
 	s.end(errYield)
 }
 
-// release ends a run.
-func (l *Lanes) release(s *slot) {
+// release gives a slot back after a run.
+func (l *Lanes) release(lane Lane, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.slices, s)
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	took := time.Since(s.since)
-	l.busy[s.lane] += took
-	l.account(s.lane, took)
+	l.account(lane, took)
 	l.handOver()
 }
 
@@ -185,6 +240,7 @@ func (l *Lanes) handOver() {
 
 // account notes what a run took. Called with mu held.
 func (l *Lanes) account(lane Lane, took time.Duration) {
+	l.busy[lane] += took
 	switch {
 	case lane == BatchLane:
 		l.owed -= took

@@ -105,6 +105,40 @@ func TestLanesShareTime(t *testing.T) {
 	})
 }
 
+// TestLanesShareTimeWithOneQuery has a query read pair after pair on both slots beside ingestion: between two of its
+// pairs it stands in no line, and must not lose its turn for that.
+func TestLanesShareTimeWithOneQuery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lanes := NewLanes(2)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for lane, took := range []time.Duration{4 * time.Millisecond, 10 * time.Millisecond} {
+			for range 2 + 2*lane {
+				go lanes.Series(ctx, Lane(lane), func() func(context.Context) error { return hold(took) })
+			}
+		}
+		<-ctx.Done()
+		synctest.Wait()
+		share := float64(lanes.Busy(BatchLane)) / float64(lanes.Busy(BatchLane)+lanes.Busy(InteractiveLane))
+		if share < 0.48 || share > 0.53 {
+			t.Errorf("ingestion had %.3f of the time, want half", share)
+		}
+	})
+}
+
+func TestLanesSurviveAPanic(t *testing.T) {
+	lanes := NewLanes(1)
+	for _, lane := range []Lane{InteractiveLane, BatchLane} {
+		func() {
+			defer func() { _ = recover() }()
+			_ = lanes.Do(t.Context(), lane, func(context.Context) error { panic("bug") })
+		}()
+		if lanes.free != 1 || len(lanes.slices) != 0 {
+			t.Errorf("lane %d: %d slots are free and %d slices held, want 1 and 0", lane, lanes.free, len(lanes.slices))
+		}
+	}
+}
+
 // TestLanesSlices sees a long run on the batch lane give way to a query after 50 ms, once, and go through afterwards.
 func TestLanesSlices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
