@@ -1,5 +1,6 @@
 // The arithmetic of BERT encoders with 8-bit weights, for x86-64 with AVX-512 (VNNI, BF16), and AMX where it is there.
-// bert.go says what an encoder computes; here it is cut into calls short enough for the caller to stop between them.
+// bert.go says what an encoder computes; here it is cut into few calls, each of which looks once a layer whether it
+// is to stop.
 #ifndef REDKITE_BERT_KERNEL_H
 #define REDKITE_BERT_KERNEL_H
 
@@ -45,6 +46,7 @@ typedef struct {
 	float zeros[ROWS];  // zero points times steps
 	float *scores;     // [16][most]
 	uint16_t *weights; // [16][most], bf16
+	int stop;          // set by another thread
 } workspace;
 
 int bert_amx_permitted(void); // asks the kernel to let this process use tiles; 0 where it refuses or is too old to know
@@ -57,7 +59,8 @@ void bert_free(workspace *w);
 // types by type ids where types is not NULL, plus positions; normed.
 void bert_embed(const shape *s, workspace *w, const int8_t *words, const float *scales, const float *types, const float *positions, norm n,
 	const int64_t *ids, const int64_t *type_ids, int tokens);
-void bert_layer(const shape *s, const layer *l, workspace *w, int tokens);
+// bert_layers runs layers one after the other, and gives how many it ran: fewer where w->stop was set meanwhile.
+int bert_layers(const shape *s, const layer *l, int count, workspace *w, int tokens);
 
 // bert_linear is y = x @ weight + bias for one row of 32-bit numbers.
 void bert_linear(const float *x, const float *weight, const float *bias, int inputs, int outputs, float *y);

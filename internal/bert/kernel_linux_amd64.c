@@ -148,7 +148,7 @@ KERNEL static void feed(const shape *s, const layer *l, workspace *w, int from, 
 		add_and_normalise(x + (size_t)r * h, w->rows + (size_t)r * h, h, l->last_norm);
 }
 
-void bert_layer(const shape *s, const layer *l, workspace *w, int tokens) {
+static void run_layer(const shape *s, const layer *l, workspace *w, int tokens) {
 	tiles_begin(s);
 	ask(s, l, w, tokens);
 	int asking = l->first_only ? 1 : tokens;
@@ -159,6 +159,13 @@ void bert_layer(const shape *s, const layer *l, workspace *w, int tokens) {
 		feed(s, l, w, from, count);
 	}
 	tiles_end(s);
+}
+
+int bert_layers(const shape *s, const layer *l, int count, workspace *w, int tokens) {
+	int done = 0;
+	while (done < count && !__atomic_load_n(&w->stop, __ATOMIC_RELAXED))
+		run_layer(s, &l[done++], w, tokens);
+	return done;
 }
 
 KERNEL void bert_linear(const float *x, const float *weight, const float *bias, int inputs, int outputs, float *y) {
