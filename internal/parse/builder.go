@@ -126,9 +126,11 @@ func (b *builder) finished() []rag.Block {
 // blockGap stands between two blocks.
 const blockGap = "\n\n"
 
-// warn notes what the user should know of a document that can be searched all the same.
+// warn notes what the user should know of a document that can be searched all the same, once.
 func (b *builder) warn(format string, args ...any) {
-	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
+	if warning := fmt.Sprintf(format, args...); !slices.Contains(b.warnings, warning) {
+		b.warnings = append(b.warnings, warning)
+	}
 }
 
 // parsed ends the document. The title is its own, else the first heading.

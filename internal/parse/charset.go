@@ -75,18 +75,14 @@ func (s *survey) window(w []byte) {
 	}
 }
 
-// keep adds to the sample what is beyond ASCII and what is next to it: the frequency of letters must not drown in markup.
+// keep adds to the sample what is beyond ASCII with a few bytes around: the frequency of letters must not drown in what
+// is written alike everywhere.
 func (s *survey) keep(w []byte) {
-	const near = 16
-	last := false // whether the piece before is beyond ASCII
-	for at := 0; at < len(w) && len(s.sample) < surveySample; at += near {
-		piece := w[at:min(at+near, len(w))]
-		next := w[min(at+near, len(w)):min(at+2*near, len(w))]
-		plain := ascii(piece)
-		if !plain || last || !ascii(next) {
-			s.sample = append(s.sample, piece...)
+	const piece = 16
+	for at := 0; at < len(w) && len(s.sample) < surveySample; at += piece {
+		if p := w[at:min(at+piece, len(w))]; !ascii(p) {
+			s.sample = append(s.sample, p...)
 		}
-		last = !plain
 	}
 }
 

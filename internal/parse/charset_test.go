@@ -8,8 +8,8 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// TestCharsetIsGuessed holds sentences as offices and people write them. What is not told is listed with its true charset
-// in known: a list that gets shorter is good news.
+// TestCharsetIsGuessed holds sentences as offices and people write them. Code page 866, and Japanese or Korean of a few
+// words only, are not told.
 func TestCharsetIsGuessed(t *testing.T) {
 	const ru = "Заявление подаётся в письменной форме. Срок рассмотрения обращения составляет тридцать дней со дня его регистрации."
 	const ja = "申請書は窓口に提出してください。受付時間は午前九時から午後五時までです。手数料は無料です。"

@@ -208,7 +208,7 @@ func (w *jsonWalk) object(path string) error {
 	for w.d.More() && !w.b.full {
 		key, err := w.d.Token()
 		if err != nil {
-			return err
+			return cutShort(err)
 		}
 		token, err := w.d.Token()
 		if err != nil {
@@ -276,8 +276,9 @@ func (w *jsonWalk) named(key string, token json.Token) {
 // list reads a list that has begun, and its end.
 func (w *jsonWalk) list(path string) error {
 	var row []string
+	between := ", "
 	flush := func() {
-		w.add(path, strings.Join(row, ", "))
+		w.add(path, strings.Join(row, between))
 		row = row[:0]
 	}
 	outer := w.b.path
@@ -288,6 +289,9 @@ func (w *jsonWalk) list(path string) error {
 			return cutShort(err)
 		}
 		text := scalar(token)
+		if line, ok := token.(string); ok && (between == "\n" || strings.HasSuffix(line, "\n")) {
+			between, text = "\n", strings.TrimRight(line, "\n") // the lines of a text, as notebooks keep them
+		}
 		_, nested := token.(json.Delim)
 		switch {
 		case token == json.Delim('{') && !w.inRecord && len(outer) < mostRecordSet:
@@ -308,7 +312,7 @@ func (w *jsonWalk) list(path string) error {
 		case len(text) >= longValue:
 			flush()
 			w.add(fmt.Sprintf("%s[%d]", path, i), text)
-		case text != "":
+		case text != "" || between == "\n":
 			if row = append(row, text); len(row) == valuesOnLine {
 				flush()
 			}

@@ -33,6 +33,8 @@ func TestJSON(t *testing.T) {
 			{rag.BlockList, "a: 1", "", 0}, {rag.BlockParagraph, "text: " + strings.TrimSpace(long), "", 0},
 			{rag.BlockParagraph, "b: two\nlines", "", 0}, {rag.BlockList, "c: 3", "", 0}}},
 		{"odd characters", TypeJSON, `{"a\u200b":"\u202ex\u0000\ud800y","é":"ß"}`, "", []shown{{rag.BlockList, "a: x\uFFFDy\né: ß", "", 0}}},
+		{"lines of a notebook", TypeJSON, `{"cells":[{"source":["def f():\n","\n","    return 1"]}]}`, "", []shown{
+			{rag.BlockHeading, "cells", "cells", 0}, {rag.BlockHeading, "Record 1", "cells > Record 1", 0}, {rag.BlockParagraph, "source: def f():\n\n    return 1", "cells > Record 1", 0}}},
 		{"a value alone", TypeJSON, ` "only words" `, "", []shown{{rag.BlockList, "only words", "", 0}}},
 		{"lines", TypeJSONL, "{\"title\":\"One\",\"n\":1}\n\n{\"n\":2}\n[1,2]\n", "", []shown{
 			{rag.BlockHeading, "One", "One", 0}, {rag.BlockList, "title: One\nn: 1", "One", 0},

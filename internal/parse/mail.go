@@ -109,10 +109,9 @@ func (m *mailRead) part(header textproto.MIMEHeader, r io.Reader, depth, nested 
 		m.note("parts nested too deep, or too many")
 		return body{}
 	}
-	kind, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	kind, params, _ := mime.ParseMediaType(header.Get("Content-Type")) // what can be read of it
 	if kind == "" {
-		kind, params = TypeText, nil
-		_ = err // mail from before MIME has no type, and a damaged one says nothing
+		kind = TypeText // as in mail from before MIME
 	}
 	disposition, named, _ := mime.ParseMediaType(header.Get("Content-Disposition"))
 	name := words(named["filename"])
