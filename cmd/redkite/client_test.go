@@ -187,6 +187,20 @@ func TestIngestArchive(t *testing.T) {
 	}
 }
 
+// TestIngestRecords sends files of JSON lines as what they are, where the command says that they hold records.
+func TestIngestRecords(t *testing.T) {
+	dir := folder(t, "a.md", "sub/r.jsonl")
+	s := &shelf{made: true}
+	if code, _, stderr := command(t, s, "ingest", dir, "-c", "c"); code != 0 || cmp.Diff([]string{"file a.md", "file sub/r.jsonl"}, s.ids) != "" {
+		t.Errorf("exit %d, sent %v\n%s", code, s.ids, stderr)
+	}
+	want := []string{"record_text ", "record_id ", "record_metadata ", "records r.jsonl"}
+	code, _, stderr := command(t, s, "ingest", filepath.Join(dir, "sub"), "-c", "c", "--record-text", "q,a", "--record-id", "id", "--record-metadata", "year")
+	if code != 0 || cmp.Diff(want, s.ids) != "" || s.taken[""] != "year" {
+		t.Errorf("exit %d, sent %v\n%s", code, s.ids, stderr)
+	}
+}
+
 func TestIngestSendsAgainWhatBrokeOff(t *testing.T) {
 	s := &shelf{cut: 1, made: true}
 	if code, stdout, stderr := command(t, s, "ingest", folder(t, "a.md", "b.md"), "-c", "c"); code != 0 || !strings.HasPrefix(stdout, "2 uploaded") {

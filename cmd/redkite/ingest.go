@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +23,15 @@ type ingestCommand struct {
 	Include     string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
 	OnDuplicate string   `enum:",replace,skip,error" default:"" help:"What to do with a document that exists: replace, skip or error. Defaults to replace."`
 	DuplicateBy string   `enum:",id,content" default:"" help:"What makes a document one that exists: its id (its path), or its bytes, under whatever id. Defaults to id."`
-	Wait        bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
-	connection  `embed:""`
+	Records     bool     `help:"Take files of JSON lines (.jsonl, .ndjson) apart: each line becomes a document, at most 10,000 a file. Any of the next four says so, too."`
+
+	RecordText     []string `help:"Members of a record that are its text. Defaults to all of the record." placeholder:"body"`
+	RecordID       string   `help:"The member that is the document's id. Defaults to the file's path and the line." placeholder:"id"`
+	RecordTitle    string   `help:"The member that is the title." placeholder:"title"`
+	RecordMetadata []string `help:"Members that become metadata." placeholder:"year,author.name"`
+
+	Wait       bool `default:"true" negatable:"" help:"Wait until all is searchable."`
+	connection `embed:""`
 }
 
 // ingested sums up a run.
@@ -42,10 +50,11 @@ type ingestFailure struct {
 }
 
 // source is a file to upload: its document id is its path below the folder that was named, the same in every run. An
-// archive that was named itself stands for what is in it.
+// archive that was named itself stands for what is in it, and a file of records for them.
 type source struct {
 	path, id string
 	archive  bool
+	records  bool
 }
 
 // Run uploads, waits, and sums up. The server knows by their hash which files are unchanged, so a broken run is
@@ -71,7 +80,7 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	} else if err != nil {
 		return err
 	}
-	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, wait: c.Wait, o: o}
+	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, records: c.recordFields(), wait: c.Wait, o: o}
 	for _, batch := range batches(sources) {
 		if err := run.batch(ctx, batch); err != nil {
 			return err
@@ -107,6 +116,7 @@ func (c ingestCommand) report(o output, sum ingested) error {
 // sources lists the files to upload.
 func (c ingestCommand) sources() ([]source, error) {
 	var out []source
+	records := c.Records || !reflect.DeepEqual(c.recordFields(), client.RecordFields{})
 	for _, root := range c.Paths {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil {
@@ -128,7 +138,7 @@ func (c ingestCommand) sources() ([]source, error) {
 			if id == "." {
 				id = entry.Name()
 			}
-			out = append(out, source{path: path, id: filepath.ToSlash(id), archive: path == root && isArchive(path)})
+			out = append(out, source{path: path, id: filepath.ToSlash(id), archive: path == root && isArchive(path), records: records && endsIn(path, ".jsonl", ".ndjson")})
 			return err
 		})
 		if err != nil {
@@ -138,10 +148,17 @@ func (c ingestCommand) sources() ([]source, error) {
 	return out, nil
 }
 
+// recordFields are what the flags say of records.
+func (c ingestCommand) recordFields() client.RecordFields {
+	return client.RecordFields{Text: c.RecordText, ID: c.RecordID, Title: c.RecordTitle, Metadata: c.RecordMetadata}
+}
+
 // isArchive tells archives by their names; what they are is told by the server.
-func isArchive(path string) bool {
+func isArchive(path string) bool { return endsIn(path, ".zip", ".tar", ".tar.gz", ".tgz") }
+
+func endsIn(path string, ends ...string) bool {
 	name := strings.ToLower(path)
-	return slices.ContainsFunc([]string{".zip", ".tar", ".tar.gz", ".tgz"}, func(end string) bool { return strings.HasSuffix(name, end) })
+	return slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
 // distinct refuses two files with one id, of which the second would replace the first, and leaves out a file that was

@@ -17,12 +17,12 @@ import (
 // batchFiles is how many files a server takes as one batch.
 const batchFiles = 10_000
 
-// batches splits sources into what a server takes at once: an archive is a batch of its own.
+// batches splits sources into what a server takes at once: an archive, and a file of records, is a batch of its own.
 func batches(sources []source) [][]source {
 	var out [][]source
 	var files []source
 	for _, s := range sources {
-		if s.archive {
+		if s.archive || s.records {
 			out = append(out, []source{s})
 		} else {
 			files = append(files, s)
@@ -36,6 +36,7 @@ type ingestRun struct {
 	server     *client.Client
 	collection string
 	duplicates client.Duplicates
+	records    client.RecordFields
 	wait       bool
 	o          output
 	sum        ingested
@@ -69,12 +70,12 @@ func (r *ingestRun) batch(ctx context.Context, sources []source) error {
 // upload sends sources, with a bar for all and one for the file that is being sent.
 func (r *ingestRun) upload(ctx context.Context, sources []source) (api.Batch, error) {
 	sizes := make(map[string]int64, len(sources))
-	u := client.BatchUpload{Duplicates: r.duplicates}
+	u := client.BatchUpload{Duplicates: r.duplicates, Records: r.records}
 	for _, s := range sources {
 		if stat, err := os.Stat(s.path); err == nil {
 			sizes[s.id] = stat.Size()
 		}
-		u.Files = append(u.Files, client.BatchFile{Path: s.id, Archive: s.archive, Open: func() (io.ReadCloser, error) { return os.Open(s.path) }})
+		u.Files = append(u.Files, client.BatchFile{Path: s.id, Archive: s.archive, Records: s.records, Open: func() (io.ReadCloser, error) { return os.Open(s.path) }})
 	}
 	bar := newProgress(r.o, len(sources), "files sent")
 	defer bar.finish()

@@ -17,10 +17,11 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// BatchFile is one file of a batch, or an archive of files.
+// BatchFile is one file of a batch, an archive of files, or a file of records.
 type BatchFile struct {
 	Path    string // the document's id
 	Archive bool
+	Records bool // JSON lines, each of which becomes a document
 	Open    func() (io.ReadCloser, error)
 }
 
@@ -28,6 +29,7 @@ type BatchFile struct {
 type BatchUpload struct {
 	Files []BatchFile
 	Duplicates
+	Records        RecordFields
 	CallbackURL    string
 	CallbackSecret string
 	// Sent is told of each file's bytes as they go, and of its end; nil for nobody. When the batch is sent again it
@@ -35,6 +37,12 @@ type BatchUpload struct {
 	Sent func(file BatchFile, bytes int64, done bool)
 	// Unreadable is told of a file that can't be opened; the others are sent.
 	Unreadable func(file BatchFile, err error)
+}
+
+// RecordFields say which members of a record become what; empty ones leave it to the server.
+type RecordFields struct {
+	Text, Metadata []string
+	ID, Title      string
 }
 
 // UploadBatch sends a batch; it does not wait for its jobs. Where the server asks for patience, or the connection
@@ -77,7 +85,8 @@ func (c *Client) batchOnce(ctx context.Context, collection string, u BatchUpload
 }
 
 func writeBatch(form *multipart.Writer, u BatchUpload) error {
-	for _, field := range [][2]string{{"on_duplicate", u.On}, {"duplicate_by", u.By}, {"callback_url", u.CallbackURL}, {"callback_secret", u.CallbackSecret}} {
+	for _, field := range [][2]string{{"on_duplicate", u.On}, {"duplicate_by", u.By}, {"callback_url", u.CallbackURL}, {"callback_secret", u.CallbackSecret},
+		{"record_text", strings.Join(u.Records.Text, ",")}, {"record_id", u.Records.ID}, {"record_title", u.Records.Title}, {"record_metadata", strings.Join(u.Records.Metadata, ",")}} {
 		if field[1] == "" {
 			continue
 		}
@@ -103,8 +112,11 @@ func writeFile(form *multipart.Writer, file BatchFile, u BatchUpload) error {
 	}
 	defer content.Close()
 	field := "file"
-	if file.Archive {
+	switch {
+	case file.Archive:
 		field = "archive"
+	case file.Records:
+		field = "records"
 	}
 	part, err := form.CreatePart(textproto.MIMEHeader{
 		"Content-Disposition": {fmt.Sprintf(`form-data; name=%q; filename="%s"`, field, quoted(file.Path))},

@@ -140,6 +140,11 @@ func (s *Server) batchUploadOperation() *huma.Operation {
 	form := &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{
 		"file":            {Type: huma.TypeArray, Items: binary("A file; its name is its path, and that the document's id.")},
 		"archive":         {Type: huma.TypeArray, Items: bare},
+		"records":         {Type: huma.TypeArray, Items: binary("A file of JSON lines: each is a document of its own.")},
+		"record_text":     text("Members of a record that are its text, with commas between them; before the records. Defaults to all of the record, read as JSON."),
+		"record_id":       text("The member that is the document's id. Defaults to the file's name and the line, such as a.jsonl:3."),
+		"record_title":    text("The member that is the title."),
+		"record_metadata": text("Members that become metadata, with commas between them."),
 		"metadata":        text("JSON object: metadata of the files after it."),
 		"on_duplicate":    onDuplicate,
 		"duplicate_by":    duplicateBy,
@@ -157,17 +162,20 @@ func (s *Server) batchUploadOperation() *huma.Operation {
 	}
 	return &huma.Operation{
 		OperationID: "upload-batch", Method: http.MethodPost, Path: apiBase + "/collections/{collection}/batches", Summary: "Upload a batch of files",
-		Description: "Up to 10,000 files, as they are or in archives. They are taken as they come: where the upload breaks off, send it again, and what was taken costs nothing. Files that are refused are listed, and the others taken. A callback is a BatchEnded.",
+		Description: "Up to 10,000 files, as they are or in archives, or as many records. They are taken as they come: where the upload breaks off, send it again, and what was taken costs nothing. Files that are refused are listed, and the others taken. A callback is a BatchEnded.",
 		Tags:        []string{"batches"},
 		Parameters: []*huma.Param{
 			{Name: "collection", In: "path", Required: true, Description: "Name of the collection.", Schema: &huma.Schema{Type: huma.TypeString}},
 			query("wait", "How long to wait for the batch to end, such as 30s; at most 5m."),
 			{Name: "on_duplicate", In: "query", Schema: onDuplicate},
 			{Name: "duplicate_by", In: "query", Schema: duplicateBy},
+			query("record_text", "As in the form, for a body of JSON lines; so are record_id, record_title and record_metadata."),
+			query("record_id", "As in the form."), query("record_title", "As in the form."), query("record_metadata", "As in the form."),
 			query("callback_url", "As in the form; it is signed with the server's secret where the form has none."),
 		},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"multipart/form-data": {Schema: form}, "application/zip": {Schema: bare}, "application/x-tar": {Schema: bare}, "application/gzip": {Schema: bare},
+			"application/x-ndjson": {Schema: binary("JSON lines: each is a document of its own.")},
 		}},
 		Responses: map[string]*huma.Response{
 			"200":     answer("Taken, and every job is over.", "application/json", batch),

@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -26,6 +27,7 @@ type batchUpload struct {
 	onDuplicate string
 	duplicateBy string
 	metadata    rag.Metadata
+	records     ingest.RecordFields
 }
 
 // postBatch takes a batch: a form with files and archives, or a bare archive. Its files are taken as they come, a
@@ -95,7 +97,7 @@ func (u *batchUpload) read(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"on_duplicate", "duplicate_by", "callback_url"} {
+	for _, name := range []string{"on_duplicate", "duplicate_by", "callback_url", "record_text", "record_id", "record_title", "record_metadata"} {
 		if value := c.Query(name); value != "" {
 			if err := u.set(name, []byte(value)); err != nil {
 				return err
@@ -112,8 +114,12 @@ func (u *batchUpload) read(c *gin.Context) error {
 		if err = u.ready(); err == nil {
 			err = u.archive(c.Request.Context(), "the archive", source)
 		}
+	case "application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines":
+		if err = u.ready(); err == nil {
+			err = u.recordFile(c.Request.Context(), "records", source)
+		}
 	default:
-		return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "send a batch as multipart/form-data, or an archive as application/zip, application/x-tar or application/gzip"}
+		return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "send a batch as multipart/form-data, an archive as application/zip, application/x-tar or application/gzip, or records as application/x-ndjson"}
 	}
 	var problem *rag.Problem
 	if err != nil && (!errors.As(err, &problem) || source.err != nil) && (source.err != nil || errors.Is(err, io.ErrUnexpectedEOF)) {
@@ -164,8 +170,10 @@ func (u *batchUpload) form(ctx context.Context, form form) error {
 			err = u.archive(ctx, part.FileName(), part)
 		case "file":
 			err = u.file(ctx, part)
+		case "records":
+			err = u.recordFile(ctx, partPath(part), part)
 		default:
-			err = rag.Invalid("/"+part.FormName(), "unknown form field %q; files are called file, and archives archive", part.FormName())
+			err = rag.Invalid("/"+part.FormName(), "unknown form field %q; files are called file, archives archive, and files of records records", part.FormName())
 		}
 		if err != nil {
 			return err
@@ -196,6 +204,18 @@ func (u *batchUpload) set(name string, raw []byte) error {
 	case "metadata":
 		u.metadata = nil
 		return metadataField(raw, &u.metadata)
+	case "record_text":
+		u.records.Text = fieldList(raw)
+		return nil
+	case "record_metadata":
+		u.records.Metadata = fieldList(raw)
+		return nil
+	case "record_id":
+		u.records.ID = string(raw)
+		return nil
+	case "record_title":
+		u.records.Title = string(raw)
+		return nil
 	case "callback_url", "callback_secret":
 		if u.receipt.Entries() > 0 {
 			return rag.Invalid("/"+name, "%s comes too late: send it before the files", name)
@@ -207,7 +227,29 @@ func (u *batchUpload) set(name string, raw []byte) error {
 		}
 		return nil
 	}
-	return rag.Invalid("/"+name, "unknown form field %q; a batch takes file, archive, metadata, on_duplicate, duplicate_by, callback_url and callback_secret", name)
+	return rag.Invalid("/"+name, "unknown form field %q; a batch takes file, archive, records, record_text, record_id, record_title, record_metadata, metadata, on_duplicate, duplicate_by, callback_url and callback_secret", name)
+}
+
+// fieldList reads names with commas between them.
+func fieldList(raw []byte) []string {
+	var out []string
+	for name := range strings.SplitSeq(string(raw), ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// recordFile takes a document from each line of a file.
+func (u *batchUpload) recordFile(ctx context.Context, name string, body io.Reader) error {
+	clean, problem := archive.CleanPath(name)
+	if problem != nil {
+		return u.Refuse(ctx, name, problem)
+	}
+	return u.receipt.AddRecords(ctx, clean, body, u.server.options.Archives.Size, u.records, ingest.Upload{
+		Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy,
+	})
 }
 
 // ready checks, before a file is read, what came before it.
@@ -218,12 +260,17 @@ func (u *batchUpload) ready() error {
 	return u.server.deps.Callbacks.Check(*u.callback)
 }
 
-// file takes one file of a form. Its path is that of its name, which Part.FileName would cut.
-func (u *batchUpload) file(ctx context.Context, part *multipart.Part) error {
-	name := part.FileName()
+// partPath is a part's name with its folders, which Part.FileName would cut.
+func partPath(part *multipart.Part) string {
 	if _, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition")); err == nil && params["filename"] != "" {
-		name = params["filename"]
+		return params["filename"]
 	}
+	return part.FileName()
+}
+
+// file takes one file of a form. Its path is the document's id.
+func (u *batchUpload) file(ctx context.Context, part *multipart.Part) error {
+	name := partPath(part)
 	if u.receipt.Entries() >= ingest.MaxEntries {
 		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_many_files", Message: fmt.Sprintf("a batch has at most %d files; send the rest as another", ingest.MaxEntries)}
 	}

@@ -64,14 +64,19 @@ func (r *Receipt) Entries() int { return r.entries }
 // Add takes one file, whose document's id is its path. One that can't be taken is noted with its reason; an error ends
 // the batch.
 func (r *Receipt) Add(ctx context.Context, u Upload) error {
+	return r.take(ctx, u.ExternalID, u)
+}
+
+// take takes a document that is called entry where it can't be taken.
+func (r *Receipt) take(ctx context.Context, entry string, u Upload) error {
 	if r.paths[u.ExternalID] {
-		return r.Refuse(ctx, u.ExternalID, &rag.Problem{Kind: rag.ErrInvalid, Code: "duplicate_entry", Message: "the batch has a file of this path already"})
+		return r.Refuse(ctx, entry, &rag.Problem{Kind: rag.ErrInvalid, Code: "duplicate_entry", Message: "the batch has a document of this id already: " + u.ExternalID})
 	}
 	path := u.ExternalID
 	staged, err := r.intake.Stage(ctx, r.collection, u)
 	var problem *rag.Problem
 	if errors.As(err, &problem) && !errors.Is(err, rag.ErrUnavailable) && !errors.Is(err, rag.ErrOverloaded) {
-		return r.Refuse(ctx, path, problem)
+		return r.Refuse(ctx, entry, problem)
 	}
 	if err != nil {
 		return err

@@ -21,8 +21,9 @@ type builder struct {
 
 	text   strings.Builder
 	runes  int
-	blocks []rag.Block
-	path   []heading // the sections that are open, outermost first
+	blocks []rag.Block // without their texts, which are slices of text
+	starts []int       // where each begins in text, in bytes
+	path   []heading   // the sections that are open, outermost first
 	page   int
 	title  string // of the first heading
 }
@@ -30,6 +31,11 @@ type builder struct {
 type heading struct {
 	level int
 	title string
+}
+
+// openSection opens one without a block for its heading, which stands nowhere in the document.
+func (b *builder) openSection(level int, title string) {
+	b.path = append(slices.Clip(b.path), heading{level: level, title: strings.Join(strings.Fields(clean(title)), " ")})
 }
 
 // heading opens a section: it closes those of its level and below, and counts itself to the section it opens.
@@ -60,15 +66,16 @@ func (b *builder) add(kind rag.BlockKind, text string) {
 		return
 	}
 	if b.runes > 0 {
-		b.text.WriteString("\n\n")
-		b.runes += 2
+		b.text.WriteString(blockGap)
+		b.runes += len(blockGap)
 	}
 	var headings []string
 	for _, h := range b.path {
 		headings = append(headings, h.title)
 	}
 	n := utf8.RuneCountInString(text)
-	b.blocks = append(b.blocks, rag.Block{Kind: kind, Text: text, Headings: headings, Page: b.page, Span: rag.Span{Start: b.runes, End: b.runes + n}})
+	b.starts = append(b.starts, b.text.Len())
+	b.blocks = append(b.blocks, rag.Block{Kind: kind, Headings: headings, Page: b.page, Span: rag.Span{Start: b.runes, End: b.runes + n}})
 	b.text.WriteString(text)
 	b.runes += n
 }
@@ -76,7 +83,7 @@ func (b *builder) add(kind rag.BlockKind, text string) {
 // take appends the blocks of another builder, whose headings must not lie inside b's.
 func (b *builder) take(other *builder) {
 	path := b.path
-	for _, block := range other.blocks {
+	for _, block := range other.finished() {
 		b.path = b.path[:0:0]
 		for _, title := range block.Headings {
 			b.path = append(b.path, heading{title: title})
@@ -90,9 +97,40 @@ func (b *builder) take(other *builder) {
 	b.warnings = append(b.warnings, other.warnings...)
 }
 
-// warn notes what the user should know of a document that can be searched all the same.
+// expect makes room for about so many bytes of text, so that a long one is not copied as it grows.
+func (b *builder) expect(size int64) {
+	if b.maxText > 0 && size > b.maxText {
+		size = b.maxText
+	}
+	b.text.Grow(int(size))
+}
+
+// restart drops what was added, for a parser that has to begin anew in another way; warnings stay.
+func (b *builder) restart() {
+	*b = builder{maxText: b.maxText, warnings: b.warnings}
+}
+
+// finished gives the blocks with their texts.
+func (b *builder) finished() []rag.Block {
+	text := b.text.String()
+	for i := range b.blocks {
+		end := len(text)
+		if i+1 < len(b.blocks) {
+			end = b.starts[i+1] - len(blockGap)
+		}
+		b.blocks[i].Text = text[b.starts[i]:end]
+	}
+	return b.blocks
+}
+
+// blockGap stands between two blocks.
+const blockGap = "\n\n"
+
+// warn notes what the user should know of a document that can be searched all the same, once.
 func (b *builder) warn(format string, args ...any) {
-	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
+	if warning := fmt.Sprintf(format, args...); !slices.Contains(b.warnings, warning) {
+		b.warnings = append(b.warnings, warning)
+	}
 }
 
 // parsed ends the document. The title is its own, else the first heading.
@@ -104,7 +142,7 @@ func (b *builder) parsed() (rag.Parsed, error) {
 	if title == "" {
 		title = b.title
 	}
-	return rag.Parsed{Title: title, Text: b.text.String(), Blocks: b.blocks, Pages: b.pages, Warnings: b.warnings}, nil
+	return rag.Parsed{Title: title, Text: b.text.String(), Blocks: b.finished(), Pages: b.pages, Warnings: b.warnings}, nil
 }
 
 // trim takes off the blanks around a block's text, but not what indents the first line of code.

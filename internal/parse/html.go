@@ -29,7 +29,7 @@ func (htmlFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	if err != nil {
 		return err
 	}
-	text, err := decode(raw, TypeHTML)
+	text, err := decode(raw, TypeHTML, b)
 	if err != nil {
 		return err
 	}

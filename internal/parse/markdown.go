@@ -26,7 +26,7 @@ func (markdownFormat) Parse(ctx context.Context, o rag.Original, b *builder) err
 	if err != nil {
 		return err
 	}
-	decoded, err := decode(raw, TypeMarkdown)
+	decoded, err := decode(raw, TypeMarkdown, b)
 	if err != nil {
 		return err
 	}

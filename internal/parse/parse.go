@@ -40,7 +40,7 @@ type Registry struct {
 // format is a line of the registry.
 type format struct {
 	mediaType  string
-	extensions []string // of files that only their names tell from other text; none for what its bytes tell
+	extensions []string // of files that their names tell from other text; none for what only its bytes tell
 	parser     Format
 }
 
@@ -58,6 +58,14 @@ func New(o Options) *Registry {
 		{TypeMarkdown, []string{".md", ".markdown"}, markdownFormat{}},
 		{TypeHTML, []string{".html", ".htm", ".xhtml"}, htmlFormat{}},
 		{TypePDF, nil, pdf},
+		{TypeCSV, []string{".csv", ".psv"}, csvFormat{}},
+		{TypeTSV, []string{".tsv", ".tab"}, csvFormat{}},
+		{TypeJSON, []string{".json", ".geojson", ".ipynb"}, jsonFormat{}},
+		{TypeJSONL, []string{".jsonl", ".ndjson"}, jsonFormat{}},
+		{TypeMail, []string{".eml"}, mailFormat{}},
+		{TypeSource, sourceExtensions(), sourceFormat{}},
+		{TypeRST, []string{".rst", ".rest"}, rstFormat{}},
+		{TypeAsciiDoc, []string{".adoc", ".asciidoc"}, asciidocFormat{}},
 	}}
 }
 

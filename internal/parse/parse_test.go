@@ -213,11 +213,18 @@ func TestSniff(t *testing.T) {
 		ok               bool
 	}{
 		{"a.txt", "hello", TypeText, true}, {"a.md", "hello", TypeMarkdown, true}, {"A.HTM", "hello", TypeHTML, true},
-		{"a.txt", "<!doctype html><html>", TypeHTML, true}, {"a.txt", "%PDF-1.7\n", TypePDF, true}, {"a", "{\"a\":1}", TypeText, true},
-		{"a.csv", "a,b\n1,2\n", TypeText, true}, {"a.txt", "\x7fELF\x02\x01\x01\x00\x00\x00", "application/x-elf", false},
+		{"a.txt", "<!doctype html><html>", TypeHTML, true}, {"a.txt", "%PDF-1.7\n", TypePDF, true}, {"a", "{\"a\":1}", TypeJSON, true},
+		{"a.csv", "a,b\n1,2\n", TypeCSV, true}, {"a.txt", "\x7fELF\x02\x01\x01\x00\x00\x00", "application/x-elf", false},
 		{"a.md", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "image/png", false}, {"a.txt", "\xff\xfeh\x00i\x00", TypeText, true},
 		{"README.md", "<p align=center>Hi</p>\n\n# Title", TypeMarkdown, true}, {"a.txt", "{\\rtf1 hello}", "text/rtf", false},
 		{"a.pdf", "\x00\x01junk before\n%PDF-1.7\n", TypePDF, true}, {"a.txt", "it says %PDF- here", TypeText, true},
+		{"a.txt", "[{\"a\":1}]", TypeJSON, true}, {"a.json", "// hello\n{\"a\":1}", TypeJSON, true}, {"a", "{\"a\":1}\n{\"a\":2}\n", TypeJSONL, true},
+		{"a.jsonl", "{\"a\":1}\n", TypeJSONL, true}, {"a.geojson", "{\"type\":\"FeatureCollection\",\"features\":[]}", TypeJSON, true},
+		{"a.TSV", "a\tb\n", TypeTSV, true}, {"a", strings.Repeat("a,b,c\n", 6), TypeCSV, true}, {"a", strings.Repeat("a\tb\tc\n", 6), TypeTSV, true},
+		{"a.txt", "Well, yes.\nNow, then.\nSo, what.\nOh, no.\nUm, ah.\nHm, hm.\n", TypeText, true}, // every line has a comma
+		{"a", mailHead + "\r\nHello", TypeMail, true}, {"a.eml", "Subject: x\r\n\r\nHello", TypeMail, true},
+		{"a.txt", "From: here\nTo: there\nit is far.\n", TypeText, true}, {"a.md", mailHead + "\r\nHello", TypeMarkdown, true},
+		{"a.txt", "h\x00e\x00l\x00l\x00o\x00\n\x00", TypeText, true}, {"a.txt", "\x00\x01\x02\x03\x04\x05\x06\x07\x08", "application/octet-stream", false},
 	}
 	for _, test := range tests {
 		got, ok := New(Options{}).Sniff(test.name, []byte(test.head))

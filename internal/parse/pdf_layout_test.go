@@ -24,7 +24,7 @@ func laidOut(lines []pdfLine) []shown {
 	var b builder
 	layOut(&b, lines)
 	var out []shown
-	for _, block := range b.blocks {
+	for _, block := range b.finished() {
 		out = append(out, shown{block.Kind, block.Text, strings.Join(block.Headings, " > "), block.Page})
 	}
 	return out

@@ -1,11 +1,12 @@
 package parse
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/net/html/charset"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -15,68 +16,62 @@ type textFormat struct{}
 
 // Parse reads plain text.
 func (textFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
-	raw, err := readAll(ctx, o)
+	r, err := decoded(ctx, o, b)
 	if err != nil {
 		return err
 	}
-	text, err := decode(raw, TypeText)
-	if err != nil {
-		return err
+	b.expect(o.Size)
+	var p openParagraph
+	err = eachLine(r, b, func(line string) { p.line(line, b) })
+	p.flush(b)
+	return err
+}
+
+// eachLine gives the lines of a text without their ends, until the text or the room in b is over. A carriage return ends a line, too.
+func eachLine(r *bufio.Reader, b *builder, see func(line string)) error {
+	for !b.full {
+		text, err := r.ReadString('\n')
+		if text != "" {
+			text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+			for line := range strings.SplitSeq(text, "\r") {
+				see(line)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read original: %w", err)
+		}
 	}
-	plainText(text, b)
 	return nil
 }
 
+// plainText reads text that is in memory already.
 func plainText(text string, b *builder) {
-	var paragraph []string
-	flush := func() {
-		b.add(rag.BlockParagraph, strings.Join(paragraph, "\n"))
-		paragraph = paragraph[:0]
-	}
+	var p openParagraph
 	for line := range strings.SplitSeq(newlines(text), "\n") {
-		if strings.TrimSpace(line) == "" {
-			flush()
-			continue
-		}
-		paragraph = append(paragraph, strings.TrimRight(line, " \t"))
+		p.line(line, b)
 	}
-	flush()
+	p.flush(b)
+}
+
+// openParagraph puts lines together.
+type openParagraph struct{ lines []string }
+
+func (p *openParagraph) line(line string, b *builder) {
+	if strings.TrimSpace(line) == "" {
+		p.flush(b)
+		return
+	}
+	p.lines = append(p.lines, strings.TrimRight(line, " \t"))
+}
+
+func (p *openParagraph) flush(b *builder) {
+	b.add(rag.BlockParagraph, strings.Join(p.lines, "\n"))
+	p.lines = p.lines[:0]
 }
 
 func newlines(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
-}
-
-// decode turns bytes into UTF-8 without a byte order mark. A byte order mark says how they are written; else they are
-// UTF-8 where that fits, even if some bytes are damaged; else what an HTML page says of itself, or Windows-1252.
-func decode(raw []byte, mediaType string) (string, error) {
-	encoding, name, certain := charset.DetermineEncoding(raw, "")
-	if name == "utf-8" || !certain && name != "iso-2022-jp" && looksLikeUTF8(raw) {
-		return strings.TrimPrefix(string(raw), "\uFEFF"), nil
-	}
-	decoded, err := encoding.NewDecoder().Bytes(raw)
-	if err != nil {
-		return "", unreadable(mediaType, err)
-	}
-	return strings.TrimPrefix(string(decoded), "\uFEFF"), nil
-}
-
-// looksLikeUTF8 reports whether all bytes are UTF-8, or at least ten characters beyond ASCII are for each byte that is
-// not. In other encodings such characters come about by chance only, and seldom.
-func looksLikeUTF8(raw []byte) bool {
-	if utf8.Valid(raw) {
-		return true
-	}
-	good, bad := 0, 0
-	for i := 0; i < len(raw); {
-		r, size := utf8.DecodeRune(raw[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			bad++
-		case size > 1:
-			good++
-		}
-		i += size
-	}
-	return good >= 10*bad
 }
