@@ -71,8 +71,8 @@ func runningHeads(pages []pdfPrinted) []map[int]bool {
 	dropped := make([]map[int]bool, len(pages))
 	for i, page := range pages {
 		drop := map[int]bool{}
-		for _, edge := range page.edges() {
-			page.drop(drop, edge, repeated, steps)
+		for at, edge := range page.edges() {
+			page.drop(drop, edge, at == 0, repeated, steps)
 		}
 		if len(drop) < len(page.lines) || onlyNumbers(page.lines) {
 			dropped[i] = drop
@@ -81,15 +81,15 @@ func runningHeads(pages []pdfPrinted) []map[int]bool {
 	return dropped
 }
 
-// drop notes the running heads of one edge. What is further out than one is one too, where it repeats.
-func (p pdfPrinted) drop(drop map[int]bool, edge []int, repeated map[string]int, steps map[int]int) {
+// drop notes the running heads of one edge, the upper or the lower. What is further out than one is one too, where it repeats.
+func (p pdfPrinted) drop(drop map[int]bool, edge []int, upper bool, repeated map[string]int, steps map[int]int) {
 	for n, at := range edge {
 		number, is := pageNumber(p.lines[at].text)
 		if is && steps[number-p.number] >= numberedPages {
 			drop[at] = true
 			continue
 		}
-		if repeated[p.signature(at)] < numberedPages || !p.marginal(p.lines[at]) {
+		if repeated[p.signature(at)] < numberedPages || !p.marginal(p.lines[at], upper) {
 			return
 		}
 		if !p.alone(edge, n) {
@@ -132,12 +132,15 @@ func (p pdfPrinted) signature(at int) string {
 }
 
 // marginal reports whether a line is near the upper or lower edge of the page.
-func (p pdfPrinted) marginal(line pdfLine) bool {
+func (p pdfPrinted) marginal(line pdfLine, upper bool) bool {
 	height := p.box.height()
-	if height <= 0 || math.IsInf(height, 0) {
+	switch {
+	case height <= 0 || math.IsInf(height, 0):
 		return true
+	case upper:
+		return line.y > p.box.high-edgeShare*height
 	}
-	return line.y > p.box.high-edgeShare*height || line.y < p.box.low+edgeShare*height
+	return line.y < p.box.low+edgeShare*height
 }
 
 // alone reports whether the nth line of an edge stands away from the next line of the page. The innermost does not: it
