@@ -119,7 +119,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	vectors := newVectors(s, address, o.Log)
 	a.opened("milvus client", func(context.Context) error { return vectors.Close() })
 
-	parsers := parse.New(parse.Options{CacheDir: where.pdfCache})
+	parsers := parse.New(parse.Options{CacheDir: where.pdfCache, Recognizer: newRecognizer(s), RecognizePages: s.OCRMaxPages})
 	a.opened("parsers", func(context.Context) error { return parsers.Close() })
 
 	index := index{vectors}

@@ -45,6 +45,7 @@ func Doctor(ctx context.Context, s config.Settings, log *slog.Logger) []Check {
 		{"models", func(ctx context.Context) (string, error) { return checkModels(ctx, s) }, "restore the models folder, or add the model again with 'redkite models'"},
 		{"catalog", func(ctx context.Context) (string, error) { return checkCatalog(ctx, s, log) }, mendCatalog(s)},
 		{"blobs", func(ctx context.Context) (string, error) { return checkBlobs(ctx, s) }, "check blob-url, the credentials and what they permit (docs/blobs.md)"},
+		{"ocr", func(ctx context.Context) (string, error) { return checkOCR(ctx, s) }, "install it (Debian: apt-get install tesseract-ocr, and tesseract-ocr-deu for German and so on), or set ocr to none (docs/ocr.md)"},
 		{"milvus", func(ctx context.Context) (string, error) { return checkMilvus(ctx, s, log) }, "run 'make deps' for the embedded one; for a server check --milvus-address and that it runs"},
 	}
 	findings := make([]Check, 0, len(checks))

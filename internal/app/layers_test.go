@@ -17,7 +17,7 @@ const module = "github.com/redkite/redkite/"
 var (
 	words      = []string{"internal/rag"}
 	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
-	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer"}
+	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer", "internal/tesseract"}
 )
 
 // allowed gives what a package may import, or false for a package without a place.

@@ -36,6 +36,11 @@ type Settings struct {
 	ReconcileEvery  time.Duration `name:"reconcile-every" default:"24h" help:"How often every collection is compared with Milvus and repaired; 0 for never. Defaults to 24h."`
 	IngestWorkers   int           `name:"ingest-workers" default:"4" help:"Documents ingested at the same time. Defaults to 4."`
 	ParseTimeout    time.Duration `name:"parse-timeout" default:"5m" help:"Longest time the parsing of one document may take. Defaults to 5m."`
+	OCR             string        `name:"ocr" enum:"none,tesseract" default:"none" help:"What reads pages of a PDF that are pictures, such as scans (docs/ocr.md). Defaults to none: they are left out, with a warning."`
+	OCRCommand      string        `name:"ocr-command" default:"tesseract" help:"The tesseract program, on the PATH or with its path. Defaults to tesseract."`
+	OCRLanguage     string        `name:"ocr-language" default:"eng" help:"Languages that tesseract reads, as it names them, joined by +, such as deu+eng. Defaults to eng."`
+	OCRMaxPages     int           `name:"ocr-max-pages" default:"500" help:"Pages of one document that are read so, at most. Defaults to 500."`
+	OCRPageTimeout  time.Duration `name:"ocr-page-timeout" default:"1m" help:"Longest time that reading one page may take. Defaults to 1m."`
 	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"104857600" help:"Largest file that is taken, in bytes. Defaults to 104857600 (100 MiB)."`
 	MaxArchiveBytes int64         `name:"max-archive-bytes" default:"2147483648" help:"Largest ZIP or TAR that is taken as a batch, in bytes. A ZIP lies in the data folder while it is read. Defaults to 2147483648 (2 GiB)."`
 	MaxBatchBytes   int64         `name:"max-batch-bytes" default:"10737418240" help:"Most bytes that one archive may unpack to. Defaults to 10737418240 (10 GiB)."`

@@ -28,6 +28,9 @@ type Options struct {
 	CacheDir string // where the compiled PDF engine is kept; empty compiles it anew in each process (seconds)
 	MaxPages int    // of a PDF. Defaults to 10,000.
 	MaxText  int64  // bytes of the normalised text. Defaults to 256 MiB.
+
+	Recognizer     Recognizer // reads pages of a PDF that are pictures; nil leaves them out, with a warning
+	RecognizePages int        // of one document, at most. Defaults to 500.
 }
 
 // Registry knows a parser for each media type.
@@ -52,7 +55,10 @@ func New(o Options) *Registry {
 	if o.MaxText == 0 {
 		o.MaxText = 256 << 20
 	}
-	pdf := &pdfFormat{engine: pdfEngine{cacheDir: o.CacheDir}, maxPages: o.MaxPages, maxText: o.MaxText}
+	if o.RecognizePages == 0 {
+		o.RecognizePages = 500
+	}
+	pdf := &pdfFormat{engine: pdfEngine{cacheDir: o.CacheDir}, maxPages: o.MaxPages, recognizer: o.Recognizer, recognizePages: o.RecognizePages}
 	return &Registry{pdf: pdf, maxText: o.MaxText, formats: []format{
 		{TypeText, nil, textFormat{}},
 		{TypeMarkdown, []string{".md", ".markdown"}, markdownFormat{}},

@@ -163,7 +163,7 @@ func TestPDFKeepsPages(t *testing.T) {
 	if diff := cmp.Diff(want, check(t, p)); diff != "" {
 		t.Error(diff)
 	}
-	if p.Title != "Yearly report" || p.Pages != 4 || !slices.Equal(p.Warnings, []string{"1 of 4 pages have no text layer: 2"}) {
+	if p.Title != "Yearly report" || p.Pages != 4 || !slices.Equal(p.Warnings, []string{"partial_text: 1 of 4 pages have no text layer: 2"}) {
 		t.Errorf("title %q, %d pages, warnings %v", p.Title, p.Pages, p.Warnings)
 	}
 }

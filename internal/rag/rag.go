@@ -137,6 +137,7 @@ const (
 	BlockList      BlockKind = "list"
 	BlockTable     BlockKind = "table"
 	BlockCode      BlockKind = "code"
+	BlockCaption   BlockKind = "caption" // of a figure or table
 )
 
 // Block is one structural piece of a document, as a parser found it. Blocks follow each other in reading order, and
