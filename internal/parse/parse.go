@@ -58,6 +58,12 @@ func New(o Options) *Registry {
 		{TypeMarkdown, []string{".md", ".markdown"}, markdownFormat{}},
 		{TypeHTML, []string{".html", ".htm", ".xhtml"}, htmlFormat{}},
 		{TypePDF, nil, pdf},
+		{TypeDOCX, nil, officeFormat{}},
+		{TypePPTX, nil, officeFormat{}},
+		{TypeXLSX, nil, officeFormat{}},
+		{TypeOffice, nil, officeFormat{}},
+		{TypeEPUB, nil, epubFormat{}},
+		{TypeOLE, nil, oleFormat{}},
 	}}
 }
 
