@@ -21,7 +21,7 @@ type epubFormat struct{}
 
 const (
 	mostChapters = 10_000
-	mostChapter  = 8 << 20 // bytes of a chapter, which is held as a tree
+	mostChapter  = 4 << 20 // bytes of a chapter, which is held as a tree
 )
 
 // Parse reads an EPUB of any version.
@@ -52,6 +52,9 @@ func (epubFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 		}
 		if b.full {
 			return nil
+		}
+		if len(b.blocks) > mostBlocks {
+			return outOfBounds("the book has more than %d paragraphs, lists and tables; split it", mostBlocks)
 		}
 	}
 	b.given = book.title

@@ -159,6 +159,9 @@ func (s *xlsxRows) row(x *xmlWalk, e xml.StartElement) error {
 	if n := natural(value(e, "r"), 0); n > s.number && n <= mostRows {
 		s.number = n
 	}
+	if s.number > mostRows {
+		return outOfBounds("the workbook has a sheet of more than %d rows; save it anew from the program that made it", mostRows)
+	}
 	hidden, said := attr(e, "hidden")
 	row := xlsxRow{number: s.number}
 	unseen, column := 0, -1

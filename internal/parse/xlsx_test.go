@@ -169,3 +169,10 @@ func FuzzXLSX(f *testing.F) {
 		fuzzed(t, r, TypeXLSX, workbook(t, string(sheet), "<sst><si><t>a</t></si></sst>", `<styleSheet><numFmts><numFmt numFmtId="164" formatCode="0.0"/></numFmts><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/></cellXfs></styleSheet>`))
 	})
 }
+
+func TestXLSXWithTooManyRows(t *testing.T) {
+	rows := `<row r="1048576"><c><v>1</v></c></row><row><c><v>2</v></c></row>`
+	if _, err := parse(t, TypeXLSX, workbook(t, sheetOf(rows), noTexts, noStyles)); problem(err) != "document_too_large" {
+		t.Errorf("got %v", err)
+	}
+}
