@@ -158,7 +158,7 @@ func (in *Intake) open(u *Upload) (io.Reader, error) {
 	if !ok {
 		return nil, &rag.Problem{
 			Kind: rag.ErrUnsupported, Code: "unsupported_media_type",
-			Message: fmt.Sprintf("%s: files of this type (%s) can't be read; send plain text, Markdown, HTML or PDF", nameOf(*u), mediaType),
+			Message: fmt.Sprintf("%s: files of this type (%s) can't be read; docs/formats.md lists those that can: PDF, Word, PowerPoint, Excel, EPUB, HTML, mail and text of many kinds", nameOf(*u), mediaType),
 		}
 	}
 	u.MediaType = mediaType

@@ -30,7 +30,7 @@ type mailFormat struct{}
 const (
 	deepestMail   = 10       // parts inside each other
 	mostForwarded = 3        // mails inside each other
-	mostParts     = 1000     // of one mail
+	mostMailParts = 1000     // of one mail
 	mostAddresses = 20       // shown of a list of recipients
 	mostNamed     = 20       // attachments that are named
 	mostBody      = 64 << 20 // bytes of one part that are read as text
@@ -70,7 +70,7 @@ type mailRead struct {
 // message reads a mail; depth counts those around it.
 func (m *mailRead) message(message *mail.Message, depth int) {
 	var head []string
-	subject := words(message.Header.Get("Subject"))
+	subject := headerText(message.Header.Get("Subject"))
 	path := m.b.path
 	if depth == 0 {
 		m.b.given = subject
@@ -87,7 +87,7 @@ func (m *mailRead) message(message *mail.Message, depth int) {
 	}
 	if date, err := message.Header.Date(); err == nil {
 		head = append(head, "Date: "+date.Format("2006-01-02 15:04:05 -0700"))
-	} else if written := words(message.Header.Get("Date")); written != "" {
+	} else if written := headerText(message.Header.Get("Date")); written != "" {
 		head = append(head, "Date: "+written)
 	}
 	m.b.add(rag.BlockParagraph, strings.Join(head, "\n"))
@@ -105,7 +105,7 @@ type body struct {
 
 // part reads one part. What is inside a multipart comes in inner.
 func (m *mailRead) part(header textproto.MIMEHeader, r io.Reader, depth, nested int) body {
-	if m.parts++; m.parts > mostParts || nested > deepestMail {
+	if m.parts++; m.parts > mostMailParts || nested > deepestMail {
 		m.note("parts nested too deep, or too many")
 		return body{}
 	}
@@ -114,9 +114,9 @@ func (m *mailRead) part(header textproto.MIMEHeader, r io.Reader, depth, nested 
 		kind = TypeText // as in mail from before MIME
 	}
 	disposition, named, _ := mime.ParseMediaType(header.Get("Content-Disposition"))
-	name := words(named["filename"])
+	name := headerText(named["filename"])
 	if name == "" {
-		name = words(params["name"])
+		name = headerText(params["name"])
 	}
 	attached := disposition == "attachment"
 	switch {
@@ -145,7 +145,7 @@ func (m *mailRead) note(what string) {
 // multipart reads the parts of one. Of alternatives one is kept.
 func (m *mailRead) multipart(kind string, parts *multipart.Reader, depth, nested int) body {
 	var all []body
-	for m.parts <= mostParts {
+	for m.parts <= mostMailParts {
 		part, err := parts.NextRawPart()
 		if err == io.EOF { //nolint:errorlint // exactly so, since one inside another ends as well
 			break
@@ -261,8 +261,8 @@ func (o *base64Only) Read(p []byte) (int, error) {
 	}
 }
 
-// words decodes the text of a header.
-func words(value string) string {
+// headerText decodes the text of a header.
+func headerText(value string) string {
 	decoder := mime.WordDecoder{CharsetReader: func(name string, r io.Reader) (io.Reader, error) {
 		return charset.NewReaderLabel(name, r)
 	}}
@@ -277,7 +277,7 @@ func words(value string) string {
 func addresses(values []string) string {
 	var people []string
 	for _, value := range values {
-		people = append(people, splitAddresses(words(value))...)
+		people = append(people, splitAddresses(headerText(value))...)
 	}
 	if n := len(people); n > mostAddresses {
 		people = append(people[:mostAddresses], fmt.Sprintf("and %d more", n-mostAddresses))

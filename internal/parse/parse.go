@@ -72,6 +72,12 @@ func New(o Options) *Registry {
 		{TypeSource, sourceExtensions(), sourceFormat{}},
 		{TypeRST, []string{".rst", ".rest"}, rstFormat{}},
 		{TypeAsciiDoc, []string{".adoc", ".asciidoc"}, asciidocFormat{}},
+		{TypeDOCX, nil, officeFormat{}},
+		{TypePPTX, nil, officeFormat{}},
+		{TypeXLSX, nil, officeFormat{}},
+		{TypeOffice, nil, officeFormat{}},
+		{TypeEPUB, nil, epubFormat{}},
+		{TypeOLE, nil, oleFormat{}},
 	}}
 }
 

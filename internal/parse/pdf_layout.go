@@ -178,15 +178,15 @@ func tableLines(lines []pdfLine) string {
 }
 
 // listItem reports whether a line starts with a bullet or a number.
-func listItem(line string) bool { return bulleted(line) || counted.MatchString(line) }
+func listItem(line string) bool { return bulleted(line) || countingMark.MatchString(line) }
 
 func bulleted(line string) bool {
 	first, _, more := strings.Cut(line, " ")
 	return more && strings.Contains("•-*–▪◦‣●○■", first) && utf8.RuneCountInString(first) == 1
 }
 
-// counted is the mark of an item in a numbered list.
-var counted = regexp.MustCompile(`^(?:[0-9]{1,3}[.)]|\([0-9]{1,3}\)|\(?[a-z]\)|\[[0-9]{1,3}\]) `)
+// countingMark is the mark of an item in a numbered list.
+var countingMark = regexp.MustCompile(`^(?:[0-9]{1,3}[.)]|\([0-9]{1,3}\)|\(?[a-z]\)|\[[0-9]{1,3}\]) `)
 
 // caption is how captions of figures and tables start.
 var caption = regexp.MustCompile(`^(?:Figure|Fig\.|FIGURE|FIG\.|Table|TABLE|Tab\.|Listing|Algorithm|Scheme|Chart|Plate|Box|Exhibit|Abbildung|Abb\.|Tabelle|Tableau|Figura|Tabla|图|表|図)\s*(?:[A-Z]?[0-9]+(?:[.\-][0-9]+)*[a-z]?|[IVX]+)\s*[:.|–—：．](?:\s|$)`)

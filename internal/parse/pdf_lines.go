@@ -89,12 +89,12 @@ func lineOf(row []pdfPiece) pdfLine {
 		bold = bold && (p.bold || !strings.ContainsFunc(p.text, unicode.IsLetter))
 	}
 	line := pdfLine{size: biggest.size(), x: row[0].left, right: row[len(row)-1].right, y: biggest.low, bold: bold}
-	line.text, line.cut = rowText(row)
+	line.text, line.cut = pieceText(row)
 	return line
 }
 
-// rowText gives the words of a row, which is sorted from the left, in the order they are read in.
-func rowText(row []pdfPiece) (text string, cut bool) {
+// pieceText gives the words of a row, which is sorted from the left, in the order they are read in.
+func pieceText(row []pdfPiece) (text string, cut bool) {
 	if toTheLeft(row) {
 		row = slices.Clone(row)
 		slices.Reverse(row)
@@ -102,7 +102,7 @@ func rowText(row []pdfPiece) (text string, cut bool) {
 	}
 	var b strings.Builder
 	for i, p := range row {
-		if i > 0 && (!joined(row[i-1], p) || i == 1 && raisedMark(row[0], p)) {
+		if i > 0 && (!joinedPieces(row[i-1], p) || i == 1 && raisedMark(row[0], p)) {
 			b.WriteByte(' ')
 		}
 		b.WriteString(p.text)
@@ -110,8 +110,8 @@ func rowText(row []pdfPiece) (text string, cut bool) {
 	return fold(clean(plainLetters(b.String()))), row[len(row)-1].cut
 }
 
-// joined reports whether two pieces beside each other are one word.
-func joined(a, b pdfPiece) bool {
+// joinedPieces reports whether two pieces beside each other are one word.
+func joinedPieces(a, b pdfPiece) bool {
 	gap := max(b.left-a.right, a.left-b.right)
 	return b.glued && gap < blankBetween*max(a.size(), b.size())
 }

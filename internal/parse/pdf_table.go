@@ -131,7 +131,7 @@ func tableAt(rows []pdfCells) (pdfTable, bool) {
 	if widest > 2 {
 		need--
 	}
-	if full < need || len(columns) < 2 || widest < 2 || labels(rows[:length], columns) {
+	if full < need || len(columns) < 2 || widest < 2 || columnLabels(rows[:length], columns) {
 		return pdfTable{}, false
 	}
 	return pdfTable{length: length, rows: tableRowsText(rows[:length], columns)}, true
@@ -210,16 +210,16 @@ func goesOn(rows []pdfCells, i int, columns []pdfBox) bool {
 // label is what stands before the text of a list's item, a note, or a line of a table of contents.
 var label = regexp.MustCompile(`^(?:[•\-*–▪◦‣●○■]|\(?\[?[0-9]{1,3}[.)\]]?|\(?[a-zA-Z][.)]|[0-9]+(?:\.[0-9]+)+\.?)$`)
 
-// labels reports whether the first of two columns only numbers or marks the other, or dots lead from one to the other.
-func labels(rows []pdfCells, columns []pdfBox) bool {
+// columnLabels reports whether the first of two columns only numbers or marks the other, or dots lead from one to the other.
+func columnLabels(rows []pdfCells, columns []pdfBox) bool {
 	marks, texts := 0, 0
 	for _, row := range rows {
-		text, _ := rowText(row.cells[0])
+		text, _ := pieceText(row.cells[0])
 		if texts++; label.MatchString(text) {
 			marks++
 		}
 		for _, cell := range row.cells {
-			if text, _ := rowText(cell); strings.Contains(text, leader) || strings.Contains(text, "....") {
+			if text, _ := pieceText(cell); strings.Contains(text, leader) || strings.Contains(text, "....") {
 				return true
 			}
 		}
@@ -242,7 +242,7 @@ func tableRowsText(rows []pdfCells, columns []pdfBox) []string {
 	for i, row := range rows {
 		cells := make([]string, len(columns))
 		for _, cell := range row.cells {
-			text, _ := rowText(cell)
+			text, _ := pieceText(cell)
 			cells[touched(columns, around(cell))[0]] = text
 		}
 		if len(out) > 0 && goesOn(rows, i, columns) {

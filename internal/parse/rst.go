@@ -97,7 +97,7 @@ func (r *rst) element(lines []string, depth int) int {
 	case adorns(line) && next(1) != "" && next(2) == line:
 		r.title(line[:1]+"over", strings.TrimSpace(next(1)))
 		return 3
-	case (isGridBorder(line) || isSimpleBorder(line) && next(1) != "") && strings.Count(line, "+")+strings.Count(line, " =") <= mostColumns:
+	case (isGridBorder(line) || isSimpleBorder(line) && next(1) != "") && strings.Count(line, "+")+strings.Count(line, " =") <= mostDrawnColumns:
 		n := run(lines, func(l string) bool { return strings.TrimSpace(l) != "" })
 		if line[0] == '+' {
 			r.b.add(rag.BlockTable, r.table(gridRows(lines[:n])))

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// mostColumns is how many columns a drawn table has. Each row has a cell for every column, so far more cost far more than
+// mostDrawnColumns is how many columns a drawn table has. Each row has a cell for every column, so far more cost far more than
 // they show.
-const mostColumns = 500
+const mostDrawnColumns = 500
 
 // table writes rows, a line each.
 func (r *rst) table(rows [][]string) string {

@@ -23,6 +23,12 @@ const (
 	TypeSource   = "text/x-source" // of all languages; the name says which
 	TypeRST      = "text/x-rst"
 	TypeAsciiDoc = "text/asciidoc"
+	TypeDOCX     = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+	TypePPTX     = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+	TypeXLSX     = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	TypeOffice   = "application/vnd.openxmlformats-package" // one of the three; which is seen when it is parsed
+	TypeEPUB     = "application/epub+zip"
+	TypeOLE      = "application/x-ole-storage" // Office before 2007, or protected by a password
 )
 
 // Sniff names the media type of a file by its first bytes; the name only tells kinds of text apart. It reports whether
@@ -30,6 +36,9 @@ const (
 func (r *Registry) Sniff(name string, head []byte) (string, bool) {
 	found := mimetype.Detect(head)
 	named := r.byName(name)
+	if kind := containerType(found, head); kind != "" {
+		return kind, true
+	}
 	switch {
 	case found.Is(TypePDF) && (bytes.HasPrefix(bytes.TrimSpace(head), []byte("%PDF-")) || bytes.IndexByte(head, 0) >= 0 || !looksLikeUTF8(head)):
 		return TypePDF, true // and not a text that writes about PDF
