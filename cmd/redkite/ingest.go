@@ -17,13 +17,14 @@ import (
 
 // ingestCommand uploads files and folders.
 type ingestCommand struct {
-	Paths       []string `arg:"" help:"Files, folders and archives (ZIP, TAR, TAR with gzip); hidden files are left out." type:"existingpath"`
-	Collection  string   `short:"c" required:"" help:"Collection; it is made if there is none."`
-	Include     string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
-	OnDuplicate string   `enum:",replace,skip,error" default:"" help:"What to do with a document that exists: replace, skip or error. Defaults to replace."`
-	DuplicateBy string   `enum:",id,content" default:"" help:"What makes a document one that exists: its id (its path), or its bytes, under whatever id. Defaults to id."`
-	Wait        bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
-	connection  `embed:""`
+	Paths         []string `arg:"" help:"Files, folders and archives (ZIP, TAR, TAR with gzip); hidden files are left out." type:"existingpath"`
+	Collection    string   `short:"c" required:"" help:"Collection; it is made if there is none."`
+	Include       string   `help:"Only files whose name fits this pattern." placeholder:"*.pdf"`
+	OnDuplicate   string   `enum:",replace,skip,error" default:"" help:"What to do with a document that exists: replace, skip or error. Defaults to replace."`
+	DuplicateBy   string   `enum:",id,content" default:"" help:"What makes a document one that exists: its id (its path), or its bytes, under whatever id. Defaults to id."`
+	Wait          bool     `default:"true" negatable:"" help:"Wait until all is searchable."`
+	chunkingFlags `embed:""`
+	connection    `embed:""`
 }
 
 // ingested sums up a run.
@@ -64,14 +65,14 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	}
 	server := c.client()
 	if _, err := server.Collection(ctx, c.Collection); errors.Is(err, rag.ErrNotFound) {
-		_, err = server.CreateCollection(ctx, api.NewCollection{Name: c.Collection})
+		_, err = server.CreateCollection(ctx, api.NewCollection{Name: c.Collection, Chunking: c.asked()})
 		if err != nil && !errors.Is(err, rag.ErrConflict) {
 			return err
 		}
 	} else if err != nil {
 		return err
 	}
-	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, wait: c.Wait, o: o}
+	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, chunking: c.asked(), wait: c.Wait, o: o}
 	for _, batch := range batches(sources) {
 		if err := run.batch(ctx, batch); err != nil {
 			return err

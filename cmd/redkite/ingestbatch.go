@@ -36,6 +36,7 @@ type ingestRun struct {
 	server     *client.Client
 	collection string
 	duplicates client.Duplicates
+	chunking   *api.NewChunking
 	wait       bool
 	o          output
 	sum        ingested
@@ -69,7 +70,7 @@ func (r *ingestRun) batch(ctx context.Context, sources []source) error {
 // upload sends sources, with a bar for all and one for the file that is being sent.
 func (r *ingestRun) upload(ctx context.Context, sources []source) (api.Batch, error) {
 	sizes := make(map[string]int64, len(sources))
-	u := client.BatchUpload{Duplicates: r.duplicates}
+	u := client.BatchUpload{Duplicates: r.duplicates, Chunking: r.chunking}
 	for _, s := range sources {
 		if stat, err := os.Stat(s.path); err == nil {
 			sizes[s.id] = stat.Size()

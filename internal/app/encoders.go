@@ -42,13 +42,14 @@ type encoders struct {
 type biEncoder struct {
 	*encode.BiEncoder
 	*tokenizer.Tokenizer
-	spec model.Spec
+	spec   model.Spec
+	prefix int // tokens that the model's own prefix puts before each passage
 }
 
-// MaxTokens is how many tokens of a text the encoder reads, special tokens not counted.
+// MaxTokens is how many tokens of a passage the encoder reads, special tokens and the model's prefix not counted.
 func (b *biEncoder) MaxTokens() int {
 	t := b.Template()
-	return b.spec.MaxTokens - len(t.Prefix) - len(t.Suffix)
+	return b.spec.MaxTokens - len(t.Prefix) - len(t.Suffix) - b.prefix
 }
 
 // openEncoders starts ONNX Runtime and opens the default models. A file that is not what the manifest says stops it.
@@ -157,7 +158,11 @@ func (e *encoders) open(ctx context.Context, name string) (*biEncoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &biEncoder{spec: spec, Tokenizer: tokens, BiEncoder: encode.NewBiEncoder(session, tokens, encode.BiSpec{
+	prefix, err := tokens.Offsets(spec.PassagePrefix)
+	if err != nil {
+		return nil, fmt.Errorf("count the passage prefix of model %s: %w", name, err)
+	}
+	b := &biEncoder{spec: spec, prefix: len(prefix), Tokenizer: tokens, BiEncoder: encode.NewBiEncoder(session, tokens, encode.BiSpec{
 		MaxTokens: spec.MaxTokens, Pooling: spec.Pooling, Normalize: spec.Normalize, Dimension: spec.Dimension,
 		QueryPrefix: spec.QueryPrefix, PassagePrefix: spec.PassagePrefix,
 	}, e.lanes)}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ type upload struct {
 	duplicateBy string
 	title       string
 	metadata    rag.Metadata
+	chunking    *rag.Chunking // nil for the collection's
 	staged      []ingest.Staged
 	refused     []api.RefusedFile
 	firstErr    error
@@ -91,7 +93,10 @@ func (s *Server) begin(c *gin.Context, u *upload) error {
 		return err
 	}
 	u.onDuplicate, u.duplicateBy = c.Query("on_duplicate"), c.Query("duplicate_by")
-	u.collection, err = s.deps.Collections.Collection(ctx, tenant(ctx), c.Param("collection"))
+	if u.collection, err = s.deps.Collections.Collection(ctx, tenant(ctx), c.Param("collection")); err != nil {
+		return err
+	}
+	u.chunking, err = s.chunkingField(ctx, u.collection, []byte(c.Query("chunking")))
 	return err
 }
 
@@ -149,7 +154,7 @@ func (s *Server) stageForm(c *gin.Context, u *upload, form form) error {
 			return badForm(err)
 		}
 		if part.FileName() == "" {
-			if err := u.field(part); err != nil {
+			if err := s.field(c, u, part); err != nil {
 				return err
 			}
 			continue
@@ -175,7 +180,7 @@ func badForm(err error) error {
 }
 
 // field reads a form field that is no file.
-func (u *upload) field(part *multipart.Part) error {
+func (s *Server) field(c *gin.Context, u *upload, part *multipart.Part) error {
 	raw, err := io.ReadAll(io.LimitReader(part, maxFormField+1))
 	if err != nil {
 		return badForm(err)
@@ -194,8 +199,11 @@ func (u *upload) field(part *multipart.Part) error {
 		u.duplicateBy = string(raw)
 	case "metadata":
 		return metadataField(raw, &u.metadata)
+	case "chunking":
+		u.chunking, err = s.chunkingField(c.Request.Context(), u.collection, raw)
+		return err
 	default:
-		return rag.Invalid("/"+part.FormName(), "unknown form field %q; a form takes file, id, title, metadata, on_duplicate and duplicate_by", part.FormName())
+		return rag.Invalid("/"+part.FormName(), "unknown form field %q; a form takes file, id, title, metadata, chunking, on_duplicate and duplicate_by", part.FormName())
 	}
 	return nil
 }
@@ -222,7 +230,7 @@ func (s *Server) stageFile(c *gin.Context, u *upload, name string, body io.Reade
 		return err
 	}
 	staged, err := s.deps.Intake.Stage(c.Request.Context(), u.collection, ingest.Upload{
-		ExternalID: u.id, Title: u.title, Filename: path.Base(name), Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
+		ExternalID: u.id, Title: u.title, Filename: path.Base(name), Metadata: u.metadata, Chunking: u.chunking, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
 	})
 	var problem *rag.Problem
 	switch {
@@ -291,6 +299,11 @@ func (s *Server) stageJSON(c *gin.Context, u *upload, body io.Reader) error {
 	if err := u.checkDuplicate(c.Request.Method); err != nil {
 		return err
 	}
+	if request.Chunking != nil {
+		if u.chunking, err = s.chunking(c.Request.Context(), u.collection, request.Chunking, ""); err != nil {
+			return err
+		}
+	}
 	for i, d := range request.Documents {
 		at := base
 		if at != "" {
@@ -309,18 +322,19 @@ func (s *Server) stageDocument(c *gin.Context, u *upload, d api.NewDocument, at 
 	if (d.Text != "") == (d.Chunks != nil) {
 		return ingest.Staged{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty_document", Pointer: at, Message: "a document has either text or chunks, and neither may be empty"}
 	}
-	up := ingest.Upload{ExternalID: d.ID, Title: d.Title, MediaType: d.MediaType, Metadata: d.Metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Text: d.Text}
+	if d.Chunks != nil && d.Chunking != nil {
+		return ingest.Staged{}, rag.Invalid(at+"/chunking", "chunks of your own are not cut: leave chunking out, or send text")
+	}
+	chunking, err := s.chunking(c.Request.Context(), u.collection, d.Chunking, at)
+	if err != nil {
+		return ingest.Staged{}, err
+	}
+	up := ingest.Upload{Chunking: cmp.Or(chunking, u.chunking), ExternalID: d.ID, Title: d.Title, MediaType: d.MediaType, Metadata: d.Metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Text: d.Text}
 	for _, ch := range d.Chunks {
 		up.Chunks = append(up.Chunks, ingest.GivenChunk{Text: ch.Text, Headings: ch.Headings, Page: ch.Page})
 	}
 	staged, err := s.deps.Intake.Stage(c.Request.Context(), u.collection, up)
-	var problem *rag.Problem
-	if errors.As(err, &problem) {
-		moved := *problem
-		moved.Pointer = at + problem.Pointer
-		return staged, &moved
-	}
-	return staged, err
+	return staged, below(at, err)
 }
 
 // decode reads JSON as a type of the API and checks it against the type's schema, as huma does for other requests.
