@@ -32,8 +32,11 @@ func sections(p rag.Parsed) []section {
 	})
 	kept := all[:0]
 	for i, s := range all {
-		if i+1 == len(all) || !s.onlyHeading() || !s.contains(all[i+1]) {
+		switch {
+		case i+1 == len(all) || !s.onlyHeading() || !s.contains(all[i+1]):
 			kept = append(kept, s)
+		case s.page == all[i+1].page:
+			all[i+1].blocks = slices.Concat(s.blocks, all[i+1].blocks) // for where it is merged, and the path gets shorter
 		}
 	}
 	return kept
@@ -81,11 +84,11 @@ func (s section) contains(other section) bool {
 
 // text gives the blocks that chunks are made of: not the headings that the path tells, unless there is nothing else.
 func (s section) text() []block {
-	if s.onlyHeading() {
-		return s.blocks
-	}
 	if !s.mixed {
-		return slices.DeleteFunc(slices.Clone(s.blocks), func(b block) bool { return b.kind == rag.BlockHeading })
+		bare := s.onlyHeading()
+		return slices.DeleteFunc(slices.Clone(s.blocks), func(b block) bool {
+			return b.kind == rag.BlockHeading && !(bare && len(b.headings) == len(s.headings))
+		})
 	}
 	first := slices.IndexFunc(s.blocks, func(b block) bool { return b.kind != rag.BlockHeading || len(b.headings) > len(s.headings) })
 	return s.blocks[max(0, first):]

@@ -86,6 +86,8 @@ func TestSmallSectionsMerge(t *testing.T) {
 		{"on the same page only", parsed(onPage(1, para("a", "T", "A")), onPage(2, para("b", "T", "B"))), []string{"T>A: a", "T>B: b"}},
 		{"only where both fit", parsed(para("a", "T", "A"), para("b c d e f g h i j k l", "T", "B")), []string{"T>A: a", "T>B: b c d e f g h i j k l"}},
 		{"a section and what is below it", parsed(head("T"), head("A", "T"), para("a", "T", "A"), head("X", "T", "A"), para("b c d", "T", "A", "X")), []string{"T>A: a\n\nX\n\nb c d"}},
+		{"no heading is lost", parsed(head("T"), head("R", "T"), head("W", "T", "R"), para("a b c", "T", "R", "W"), head("X", "T"), para("d", "T", "X")), []string{"T: R\n\nW\n\na b c\n\nX\n\nd"}},
+		{"headings over headings over nothing", parsed(head("T"), head("R", "T")), []string{"T>R: R"}},
 		{"a heading over nothing", parsed(head("T"), head("Call Bob", "T"), head("B", "T"), para("a b c d", "T", "B")), []string{"T: Call Bob\n\nB\n\na b c d"}},
 	}
 	for _, test := range tests {
