@@ -22,7 +22,7 @@ type compareCommand struct {
 	Size       int      `default:"40" help:"Documents bound into one book."`
 	Books      int      `help:"Only so many books: of what the queries are about, and the first others. Defaults to all."`
 	Queries    int      `help:"Ask only the first so many queries. Defaults to all."`
-	Cut        []string `help:"Ways of cutting: strategy:max_tokens:overlap:parent_tokens, what follows the strategy may be left out." default:"structure:128:16,structure:256:32,structure:448:32,tokens:128:16,tokens:256:32,tokens:448:32,sentences:128:16,sentences:256:32,sentences:448:32,page:256:32,row:256:32,parent-child:128:16:512,parent-child:128:16:1024,parent-child:256:32:1024"`
+	Cut        []string `help:"Ways of cutting: strategy:max_tokens:overlap:parent_tokens, what follows the strategy may be left out." default:"structure:128:16,structure:256:32,structure:448:32,tokens:128:16,tokens:256:32,tokens:448:32,sentences:128:16,sentences:256:32,sentences:448:32,page:256:32,parent-child:128:16:512,parent-child:128:16:1024,parent-child:256:32:1024"`
 	Candidates int      `default:"50" help:"Chunks that the cross-encoder reads."`
 	Rerank     bool     `default:"true" negatable:"" help:"Measure the cross-encoder's order too."`
 	Keep       bool     `help:"Leave the collections there."`

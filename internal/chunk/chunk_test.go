@@ -44,18 +44,20 @@ func (pieces4) Offsets(text string) ([][2]int, error) {
 // parsed puts a document together: its blocks, two newlines between them.
 func parsed(blocks ...rag.Block) rag.Parsed {
 	var p rag.Parsed
+	var text strings.Builder
 	runes := 0
 	for i, b := range blocks {
 		if i > 0 {
-			p.Text += "\n\n"
+			text.WriteString("\n\n")
 			runes += 2
 		}
-		p.Text += b.Text
+		text.WriteString(b.Text)
 		n := utf8.RuneCountInString(b.Text)
 		b.Span = rag.Span{Start: runes, End: runes + n}
 		runes += n
 		p.Blocks = append(p.Blocks, b)
 	}
+	p.Text = text.String()
 	return p
 }
 
@@ -159,10 +161,18 @@ func TestSplitKeepsCharactersWhole(t *testing.T) {
 }
 
 func TestSplitTakesLinearTime(t *testing.T) {
-	long := strings.Repeat("word ", 400_000) // 2 MB in one sentence; quadratic would take minutes
-	chunks, err := Split(parsed(para(long)), rag.Chunking{MaxTokens: 256, Overlap: 32}, pieces4{})
-	if err != nil || len(chunks) < 400_000/256 {
-		t.Errorf("%d chunks, %v", len(chunks), err)
+	long := parsed(para(strings.Repeat("word ", 400_000))) // 2 MB in one sentence; quadratic would take minutes
+	var lines []rag.Block
+	for range 50_000 {
+		lines = append(lines, para("Four words in one. And four more here."))
+	}
+	for name, in := range map[string]rag.Parsed{"one sentence": long, "many blocks": parsed(lines...)} {
+		for _, strategy := range rag.Strategies() {
+			chunks, err := Split(in, rag.Chunking{Strategy: strategy, MaxTokens: 256, Overlap: 32, MinTokens: 32, ParentTokens: 1024}, pieces4{})
+			if err != nil || len(chunks) < 400_000/256 {
+				t.Errorf("%s, %s: %d chunks, %v", name, strategy, len(chunks), err)
+			}
+		}
 	}
 }
 

@@ -138,11 +138,12 @@ func (s *splitter) headerOf(b block) (header, error) {
 // within gives the parts of blocks in [from, to).
 func within(blocks []block, from, to int) []block {
 	var parts []block
-	for _, b := range blocks {
-		if b.end > from && b.start < to {
-			b.start, b.end = max(b.start, from), min(b.end, to)
-			parts = append(parts, b)
+	for _, b := range blocks[sort.Search(len(blocks), func(i int) bool { return blocks[i].end > from }):] {
+		if b.start >= to {
+			break
 		}
+		b.start, b.end = max(b.start, from), min(b.end, to)
+		parts = append(parts, b)
 	}
 	return parts
 }
