@@ -45,12 +45,11 @@ func Cut(ctx context.Context, s config.Settings, path string, asked api.NewChunk
 		return cut, err
 	}
 	defer func() { err = errors.Join(err, tokens.Close()) }()
-	encoder := biEncoder{Tokenizer: tokens, spec: spec}
-	prefix, err := tokens.Offsets(spec.PassagePrefix)
+	prefix, err := passagePrefix(tokens, spec)
 	if err != nil {
 		return cut, err
 	}
-	encoder.prefix = len(prefix)
+	encoder := biEncoder{Tokenizer: tokens, spec: spec, prefix: prefix}
 	if cut.Chunking, err = chunk.Settle(rag.NewChunking(asked), rag.Chunking{}, encoder.MaxTokens()); err != nil {
 		return cut, err
 	}

@@ -52,6 +52,15 @@ func (b *biEncoder) MaxTokens() int {
 	return b.spec.MaxTokens - len(t.Prefix) - len(t.Suffix) - b.prefix
 }
 
+// passagePrefix counts the tokens of what a model puts before each passage.
+func passagePrefix(t *tokenizer.Tokenizer, spec model.Spec) (int, error) {
+	offsets, err := t.Offsets(spec.PassagePrefix)
+	if err != nil {
+		return 0, fmt.Errorf("count the passage prefix of model %s: %w", spec.Name, err)
+	}
+	return len(offsets), nil
+}
+
 // openEncoders starts ONNX Runtime and opens the default models. A file that is not what the manifest says stops it.
 func openEncoders(ctx context.Context, library string, store *model.Store, s config.Settings, log *slog.Logger) (*encoders, error) {
 	e := &encoders{
@@ -158,11 +167,11 @@ func (e *encoders) open(ctx context.Context, name string) (*biEncoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefix, err := tokens.Offsets(spec.PassagePrefix)
+	prefix, err := passagePrefix(tokens, spec)
 	if err != nil {
-		return nil, fmt.Errorf("count the passage prefix of model %s: %w", name, err)
+		return nil, err
 	}
-	b := &biEncoder{spec: spec, prefix: len(prefix), Tokenizer: tokens, BiEncoder: encode.NewBiEncoder(session, tokens, encode.BiSpec{
+	b := &biEncoder{spec: spec, prefix: prefix, Tokenizer: tokens, BiEncoder: encode.NewBiEncoder(session, tokens, encode.BiSpec{
 		MaxTokens: spec.MaxTokens, Pooling: spec.Pooling, Normalize: spec.Normalize, Dimension: spec.Dimension,
 		QueryPrefix: spec.QueryPrefix, PassagePrefix: spec.PassagePrefix,
 	}, e.lanes)}

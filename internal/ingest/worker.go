@@ -293,7 +293,7 @@ func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.Re
 	if err := w.Ledger.SetStage(ctx, c, rag.StageChunk); err != nil {
 		return Cut{}, err
 	}
-	chunks, err := chunk.Split(parsed, task.Document.Chunking, until(ctx, encoder))
+	chunks, err := chunk.Split(parsed, cmp.Or(task.Document.Chunking, task.Collection.Chunking), until(ctx, encoder))
 	if err != nil {
 		return Cut{}, fmt.Errorf("chunk: %w", err)
 	}
