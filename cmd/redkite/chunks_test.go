@@ -40,6 +40,17 @@ func TestChunks(t *testing.T) {
 	}
 }
 
+func TestChunksInColours(t *testing.T) {
+	var out strings.Builder
+	report := cutReport{Chunks: []shownChunk{{Text: "a"}, {Ordinal: 1, Header: "k", Text: "b"}, {Ordinal: 2, Text: "c"}}}
+	report.print(output{out: &out}, true)
+	for _, want := range []string{cyan + "a" + plain, faint + "k" + plain + "\n" + yellow + "b" + plain, cyan + "c" + plain} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in %q", want, out.String())
+		}
+	}
+}
+
 func TestParseCut(t *testing.T) {
 	asked, err := parseCut("parent-child:128:0:512")
 	if err != nil || *asked.Strategy != "parent-child" || *asked.MaxTokens != 128 || *asked.Overlap != 0 || *asked.ParentTokens != 512 {
