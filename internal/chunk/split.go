@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/redkite/redkite/internal/rag"
@@ -202,8 +203,8 @@ const blanks = " \t\r\n"
 // trimmed gives what stands in [from, to) less the blanks around it, and its place.
 func trimmed(text string, from, to int) (int, string) {
 	text = text[from:to]
-	bare := strings.TrimLeft(text, blanks)
-	return from + len(text) - len(bare), strings.TrimRight(bare, blanks)
+	bare := strings.TrimLeftFunc(text, unicode.IsSpace)
+	return from + len(text) - len(bare), strings.TrimRightFunc(bare, unicode.IsSpace)
 }
 
 // emit makes the chunk [from, to), less the blanks around it. One that is over the budget when it is tokenised alone,
