@@ -84,6 +84,11 @@ bench: build ## Measure the encoders, and searches of a server where DATA=<label
 	go test -run '^$$' -bench . ./internal/bert ./internal/onnx ./internal/catalog
 	[ -z "$(DATA)" ] || .setup/bench "$(DATA)"
 
+.PHONY: chunking
+chunking: build ## Compare ways of cutting documents (DATA=<labelled set>, FLAGS= of redkite compare)
+	@[ -n "$(DATA)" ] || { echo "say DATA=<labelled set in BEIR's layout>"; exit 2; }
+	.setup/chunking "$(DATA)" $(FLAGS)
+
 # BI_FP32 and CROSS_FP32 are the bundled models' fp32 exports (their README.md says where from), DATA a set in BEIR's layout.
 PEERS = .deps/peers/bin/python models/peers/run.py --data "$(DATA)" --hugot bin/hugot-peer
 .PHONY: bench-peers
@@ -121,7 +126,7 @@ lint: deps ## Check the format and look for mistakes
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck; \
-		shellcheck -x -P SCRIPTDIR .setup/bench .setup/check .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
+		shellcheck -x -P SCRIPTDIR .setup/bench .setup/check .setup/chunking .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
 		else echo "shellcheck is not installed: shell scripts not checked"; fi
 
 .PHONY: fmt

@@ -129,7 +129,7 @@ func ingest(ctx context.Context, c *client.Client, docs string) error {
 			return err
 		}
 		defer file.Close()
-		uploaded, err := c.UploadFile(ctx, collection, filepath.ToSlash(id), entry.Name(), file, client.Duplicates{})
+		uploaded, err := c.UploadFile(ctx, collection, filepath.ToSlash(id), entry.Name(), file, client.Manner{})
 		var refused *client.Error
 		if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
 			fmt.Printf("  %-10s  %s: %s\n", "refused", id, refused.Detail)

@@ -16,13 +16,13 @@ import (
 
 // evalCommand measures retrieval on a labelled set, through the server's own API.
 type evalCommand struct {
-	Data       string `required:"" type:"existingdir" help:"Labelled set in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv."`
-	Collection string `short:"c" help:"Collection to fill. Defaults to eval-<set>."`
-	Split      string `default:"test" help:"Judgements to use."`
-	Candidates int    `default:"50" help:"Chunks that the cross-encoder reads for the quality figures."`
-	MaxTokens  int    `default:"256" help:"Most tokens in a chunk of a collection that is made."`
-	Queries    int    `help:"Ask only the first so many queries. Defaults to all."`
-	connection `embed:""`
+	Data          string `required:"" type:"existingdir" help:"Labelled set in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv."`
+	Collection    string `short:"c" help:"Collection to fill. Defaults to eval-<set>."`
+	Split         string `default:"test" help:"Judgements to use."`
+	Candidates    int    `default:"50" help:"Chunks that the cross-encoder reads for the quality figures."`
+	Queries       int    `help:"Ask only the first so many queries. Defaults to all."`
+	chunkingFlags `embed:""`
+	connection    `embed:""`
 }
 
 // evalReport is what was measured.
@@ -94,7 +94,7 @@ const uploadBatch = 200
 
 // fill uploads the corpus and waits until it is searchable; nil when the collection holds it already.
 func (c evalCommand) fill(ctx context.Context, o output, server *client.Client, set evaluate.Dataset) (*evalIngest, error) {
-	_, err := server.CreateCollection(ctx, api.NewCollection{Name: c.Collection, Chunking: &api.NewChunking{MaxTokens: &c.MaxTokens}})
+	_, err := server.CreateCollection(ctx, api.NewCollection{Name: c.Collection, Chunking: c.asked()})
 	if err != nil && !errors.Is(err, rag.ErrConflict) {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (c evalCommand) fill(ctx context.Context, o output, server *client.Client, 
 	for batch := range slices.Chunk(set.Corpus, uploadBatch) {
 		documents := make([]api.NewDocument, len(batch))
 		for i, d := range batch {
-			documents[i] = api.NewDocument{ID: d.ID, Title: d.Title, Text: d.Text}
+			documents[i] = api.NewDocument{ID: d.ID, Title: d.Title, Text: d.Text, Chunking: c.asked()}
 		}
 		uploaded, err := server.UploadDocuments(ctx, c.Collection, documents)
 		if err != nil {

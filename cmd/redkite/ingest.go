@@ -30,8 +30,9 @@ type ingestCommand struct {
 	RecordTitle    string   `help:"The member that is the title." placeholder:"title"`
 	RecordMetadata []string `help:"Members that become metadata." placeholder:"year,author.name"`
 
-	Wait       bool `default:"true" negatable:"" help:"Wait until all is searchable."`
-	connection `embed:""`
+	Wait          bool `default:"true" negatable:"" help:"Wait until all is searchable."`
+	chunkingFlags `embed:""`
+	connection    `embed:""`
 }
 
 // ingested sums up a run.
@@ -73,14 +74,14 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	}
 	server := c.client()
 	if _, err := server.Collection(ctx, c.Collection); errors.Is(err, rag.ErrNotFound) {
-		_, err = server.CreateCollection(ctx, api.NewCollection{Name: c.Collection})
+		_, err = server.CreateCollection(ctx, api.NewCollection{Name: c.Collection, Chunking: c.asked()})
 		if err != nil && !errors.Is(err, rag.ErrConflict) {
 			return err
 		}
 	} else if err != nil {
 		return err
 	}
-	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, records: c.recordFields(), wait: c.Wait, o: o}
+	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, records: c.recordFields(), chunking: c.asked(), wait: c.Wait, o: o}
 	for _, batch := range batches(sources) {
 		if err := run.batch(ctx, batch); err != nil {
 			return err

@@ -37,6 +37,7 @@ type ingestRun struct {
 	collection string
 	duplicates client.Duplicates
 	records    client.RecordFields
+	chunking   *api.NewChunking
 	wait       bool
 	o          output
 	sum        ingested
@@ -70,7 +71,7 @@ func (r *ingestRun) batch(ctx context.Context, sources []source) error {
 // upload sends sources, with a bar for all and one for the file that is being sent.
 func (r *ingestRun) upload(ctx context.Context, sources []source) (api.Batch, error) {
 	sizes := make(map[string]int64, len(sources))
-	u := client.BatchUpload{Duplicates: r.duplicates, Records: r.records}
+	u := client.BatchUpload{Duplicates: r.duplicates, Records: r.records, Chunking: r.chunking}
 	for _, s := range sources {
 		if stat, err := os.Stat(s.path); err == nil {
 			sizes[s.id] = stat.Size()

@@ -33,9 +33,11 @@ func main() {
 type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server: API, ingestion worker, or both."`
 	Ingest    ingestCommand    `cmd:"" help:"Upload files, folders or archives to a collection."`
+	Chunks    chunksCommand    `cmd:"" help:"Show how a file would be cut, without a server."`
 	Search    searchCommand    `cmd:"" help:"Search a collection."`
 	Context   contextCommand   `cmd:"" help:"Search a collection and print text ready for a prompt."`
 	Eval      evalCommand      `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
+	Compare   compareCommand   `cmd:"" help:"Compare ways of cutting, on books made of a labelled set."`
 	Bench     benchCommand     `cmd:"" help:"Measure speed on this machine."`
 	Models    modelsCommand    `cmd:"" help:"List, verify, add and pull models."`
 	Batches   batchesCommand   `cmd:"" help:"List, show, watch and cancel batches of uploads."`

@@ -30,7 +30,7 @@ const (
 	separator = "\n\n"
 )
 
-// Pack takes hits, best first, until maxTokens is used up, joins those that are neighbours in one document, and numbers
+// Pack takes hits, best first, with their parents in their place, until maxTokens is used up, joins those that are neighbours in one document, and numbers
 // the passages from 1 in the order of their best hit. The first hit that does not fit whole is cut where a word ends
 // and marked; with it the packing ends.
 func Pack(hits []rag.Hit, maxTokens int, t Tokenizer) (Context, error) {
@@ -38,6 +38,10 @@ func Pack(hits []rag.Hit, maxTokens int, t Tokenizer) (Context, error) {
 	left := maxTokens
 	for i, hit := range hits {
 		p := passageOf(hit)
+		if same := holding(c.Passages, p); same != nil {
+			same.Chunks = append(same.Chunks, p.Chunks...)
+			continue
+		}
 		p.Number = i + 1
 		cost, err := count(t, render(p)+separator)
 		if err != nil {
@@ -68,13 +72,28 @@ func Pack(hits []rag.Hit, maxTokens int, t Tokenizer) (Context, error) {
 	return c, err
 }
 
+// holding gives the passage that is the same stretch of a document: chunks of one parent bring it once.
+func holding(passages []rag.Passage, p rag.Passage) *rag.Passage {
+	for i := range passages {
+		if passages[i].Document == p.Document && passages[i].Span == p.Span {
+			return &passages[i]
+		}
+	}
+	return nil
+}
+
+// passageOf shows a hit, or its parent in its place.
 func passageOf(h rag.Hit) rag.Passage {
-	return rag.Passage{
+	p := rag.Passage{
 		ExternalID: h.ExternalID, Document: h.Document, Chunks: []rag.ChunkID{h.Chunk.ID},
 		Title: h.Title, Filename: h.Filename, Headings: h.Chunk.Headings,
 		PageStart: h.Chunk.PageStart, PageEnd: h.Chunk.PageEnd, Span: h.Chunk.Span,
-		Text: h.Chunk.Text, Metadata: h.Metadata,
+		Header: h.Chunk.Header, Text: h.Chunk.Text, Metadata: h.Metadata,
 	}
+	if parent := h.Chunk.Parent; parent != nil {
+		p.Span, p.Header, p.Text = parent.Span, parent.Header, parent.Text
+	}
+	return p
 }
 
 // render writes a passage as the prompt shows it: a line with number, title, pages and section, then the text.
@@ -97,7 +116,7 @@ func render(p rag.Passage) string {
 	if len(p.Headings) > 0 {
 		head += " (" + strings.Join(p.Headings, " > ") + ")"
 	}
-	return head + "\n" + strings.TrimSpace(p.Text)
+	return head + "\n" + strings.TrimSpace(p.Shown())
 }
 
 // cut shortens a passage to a budget of tokens; its text is empty when nothing worthwhile fits.

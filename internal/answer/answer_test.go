@@ -103,3 +103,35 @@ func TestPackNothing(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+func TestPackShowsParentsOnce(t *testing.T) {
+	parent := &rag.Parent{Span: rag.Span{Start: 0, End: 27}, Text: "one two three four five six"}
+	first, second := hit(1, 11, 4, "two three"), hit(1, 12, 14, "four five")
+	first.Chunk.Parent, second.Chunk.Parent = parent, parent
+	got, err := Pack([]rag.Hit{first, hit(2, 99, 0, "elsewhere"), second}, 100, words{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Passages) != 2 || got.Truncated {
+		t.Fatalf("got %d passages, truncated %v: %q", len(got.Passages), got.Truncated, got.Text)
+	}
+	p := got.Passages[0]
+	if p.Text != parent.Text || p.Span != parent.Span || !cmp.Equal(p.Chunks, []rag.ChunkID{11, 12}) {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestPackShowsTheHeaderOfATable(t *testing.T) {
+	rows, more := hit(1, 11, 30, "3 | z\n4 | w"), hit(1, 12, 42, "5 | v")
+	rows.Chunk.Header, more.Chunk.Header = "k | v", "k | v"
+	got, err := Pack([]rag.Hit{more, rows}, 100, words{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "[1] Title 1\nk | v\n3 | z\n4 | w\n5 | v"; got.Text != want {
+		t.Errorf("got %q, want %q", got.Text, want)
+	}
+	if p := got.Passages[0]; p.Header != "k | v" || len([]rune(p.Text)) != p.Span.End-p.Span.Start {
+		t.Errorf("%d characters at %v, header %q", len([]rune(p.Text)), p.Span, p.Header)
+	}
+}

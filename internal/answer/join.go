@@ -48,7 +48,7 @@ func merge(a, b rag.Passage) rag.Passage {
 	case overlap > 0:
 		text = text[overlap:]
 	case overlap < 0:
-		text = append([]rune(separator), text...)
+		text = append([]rune(separator[:min(-overlap, len(separator))]), text...) // as long as what stands between
 	}
 	a.Text += string(text)
 	a.Chunks = append(slices.Clone(a.Chunks), b.Chunks...)

@@ -17,10 +17,19 @@ type NewCollection struct {
 	Model    string       `json:"model,omitempty" doc:"Bi-encoder, by its name in the model manifest. Defaults to the server's." example:"bge-small-en-v1.5"`
 }
 
-// NewChunking sets a collection's chunking; what is left out takes its default.
+// NewChunking says how documents are cut. What is left out takes its default for a new collection, and is the
+// collection's otherwise.
 type NewChunking struct {
-	MaxTokens *int `json:"max_tokens,omitempty" doc:"Most tokens in a chunk. Defaults to 256; at most what the bi-encoder reads less 32." minimum:"16" maximum:"8192"`
-	Overlap   *int `json:"overlap,omitempty" doc:"Tokens repeated from the chunk before. Defaults to 32, at most half of max_tokens." minimum:"0" maximum:"4096"`
+	Strategy     *rag.Strategy `json:"strategy,omitempty" enum:"structure,tokens,sentences,page,row,parent-child" doc:"What documents are cut along. Defaults to structure."`
+	MaxTokens    *int          `json:"max_tokens,omitempty" doc:"Most tokens in a chunk. Defaults to 256 (parent-child: 128); at most what the bi-encoder reads less 32." minimum:"16" maximum:"8192"`
+	Overlap      *int          `json:"overlap,omitempty" doc:"Tokens repeated from the chunk before, inside a section. Defaults to 32, at most half of max_tokens." minimum:"0" maximum:"4096"`
+	MinTokens    *int          `json:"min_tokens,omitempty" doc:"A section with fewer tokens is merged with its neighbour where both fit into a chunk; for structure, row and parent-child. Defaults to 32; 0 merges nothing." minimum:"0" maximum:"4096"`
+	ParentTokens *int          `json:"parent_tokens,omitempty" doc:"Most tokens in a parent; for parent-child. Defaults to 1024." minimum:"16" maximum:"32768"`
+}
+
+// CollectionPatch changes a collection.
+type CollectionPatch struct {
+	Chunking NewChunking `json:"chunking" doc:"How documents are cut that are uploaded from now on. Those that are there stay as they are until they are uploaded again."`
 }
 
 // Collection describes a collection.
@@ -54,6 +63,7 @@ type Collections struct {
 type NewDocuments struct {
 	Documents   []NewDocument `json:"documents" doc:"The documents." minItems:"1" maxItems:"1000"`
 	OnDuplicate string        `json:"on_duplicate,omitempty" enum:"replace,skip,error" doc:"What to do with a document that exists. Defaults to replace; without an id and without duplicate_by only the same upload again counts, and is unchanged."`
+	Chunking    *NewChunking  `json:"chunking,omitempty" doc:"How these documents are cut, where not as the collection says."`
 	DuplicateBy string        `json:"duplicate_by,omitempty" enum:"id,content" doc:"What makes a document one that exists: its id, or its bytes. Defaults to the id where there is one, else the bytes."`
 }
 
@@ -64,6 +74,7 @@ type NewDocument struct {
 	Text      string         `json:"text,omitempty" doc:"The text."`
 	MediaType string         `json:"media_type,omitempty" enum:"text/plain,text/markdown,text/html" doc:"What the text is. Defaults to text/plain."`
 	Chunks    []NewChunk     `json:"chunks,omitempty" doc:"Chunks of your own, in place of text." maxItems:"10000"`
+	Chunking  *NewChunking   `json:"chunking,omitempty" doc:"How this document is cut, where not as the others of the request."`
 	Metadata  map[string]any `json:"metadata,omitempty" doc:"Keys to filter by: strings, numbers, booleans, lists of strings."`
 }
 
@@ -110,6 +121,7 @@ type Document struct {
 	LiveVersion int            `json:"live_version" doc:"Version that search returns; 0 while there is none."`
 	Status      rag.Status     `json:"status" doc:"State of the newest version."`
 	Error       *rag.Failure   `json:"error,omitempty"`
+	Chunking    *rag.Chunking  `json:"chunking,omitempty" doc:"That the newest version is cut by; left out where you cut it."`
 	Chunks      int            `json:"chunks" doc:"Chunks of the live version."`
 	CreatedAt   time.Time      `json:"created_at"`
 	UpdatedAt   time.Time      `json:"updated_at"`
@@ -225,7 +237,9 @@ type Hit struct {
 	ChunkID    rag.ChunkID    `json:"chunk_id"`
 	Title      string         `json:"title"`
 	Filename   string         `json:"filename"`
+	Header     string         `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
 	Text       string         `json:"text"`
+	Parent     *Parent        `json:"parent,omitempty" doc:"The section around it, where the document is cut as parent-child and the section has more than this chunk."`
 	Headings   []string       `json:"headings" doc:"Titles of the sections around it, outermost first."`
 	PageStart  int            `json:"page_start,omitempty" doc:"First page, from 1; left out where the format has no pages."`
 	PageEnd    int            `json:"page_end,omitempty" doc:"Last page."`
@@ -234,6 +248,13 @@ type Hit struct {
 	Scores     rag.Scores     `json:"scores"`
 	DenseRank  int            `json:"dense_rank" doc:"Place in the bi-encoder's order, from 1."`
 	RankedBy   string         `json:"ranked_by" enum:"blend,dense"`
+}
+
+// Parent is the stretch of a section that a chunk stands in.
+type Parent struct {
+	Span   rag.Span `json:"span" doc:"Place in the document's normalised text."`
+	Header string   `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
+	Text   string   `json:"text"`
 }
 
 // ContextRequest asks a collection for text that is ready for a prompt.
@@ -263,6 +284,7 @@ type Source struct {
 	PageStart  int            `json:"page_start,omitempty"`
 	PageEnd    int            `json:"page_end,omitempty"`
 	Span       rag.Span       `json:"span"`
+	Header     string         `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
 	Text       string         `json:"text"`
 	Truncated  bool           `json:"truncated"`
 	Metadata   map[string]any `json:"metadata"`

@@ -8,6 +8,7 @@ import (
 	"github.com/redkite/redkite/internal/answer"
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/catalog"
+	"github.com/redkite/redkite/internal/chunk"
 	"github.com/redkite/redkite/internal/config"
 	"github.com/redkite/redkite/internal/httpapi"
 	"github.com/redkite/redkite/internal/ingest"
@@ -75,14 +76,6 @@ type collections struct {
 	encoders *encoders
 }
 
-// The chunking of collections that ask for none.
-const (
-	defaultMaxTokens = 256
-	defaultOverlap   = 32
-	// prefixTokens is kept free of a bi-encoder's tokens for the title and headings that are embedded with a chunk.
-	prefixTokens = 32
-)
-
 // Create settles a new collection's model and chunking and writes it.
 func (c collections) Create(ctx context.Context, tenant string, n api.NewCollection) (rag.Collection, error) {
 	name := n.Model
@@ -96,24 +89,39 @@ func (c collections) Create(ctx context.Context, tenant string, n api.NewCollect
 	if err := checkFields(n.Fields); err != nil {
 		return rag.Collection{}, err
 	}
-	most := encoder.MaxTokens() - prefixTokens
-	chunking := rag.Chunking{MaxTokens: min(defaultMaxTokens, most)}
-	if n.Chunking != nil && n.Chunking.MaxTokens != nil {
-		chunking.MaxTokens = *n.Chunking.MaxTokens
+	var asked api.NewChunking
+	if n.Chunking != nil {
+		asked = *n.Chunking
 	}
-	if chunking.MaxTokens > most {
-		return rag.Collection{}, rag.Invalid("/chunking/max_tokens", "model %s reads %d tokens, so a chunk may have at most %d", name, encoder.spec.MaxTokens, most)
-	}
-	chunking.Overlap = min(defaultOverlap, chunking.MaxTokens/4)
-	if n.Chunking != nil && n.Chunking.Overlap != nil {
-		chunking.Overlap = *n.Chunking.Overlap
-	}
-	if chunking.Overlap > chunking.MaxTokens/2 {
-		return rag.Collection{}, rag.Invalid("/chunking/overlap", "the overlap may be at most half of max_tokens, %d", chunking.MaxTokens/2)
+	chunking, err := chunk.Settle(rag.NewChunking(asked), rag.Chunking{}, encoder.MaxTokens())
+	if err != nil {
+		return rag.Collection{}, err
 	}
 	return c.CreateCollection(ctx, rag.Collection{
 		Tenant: tenant, Name: n.Name, BiEncoder: name, Dimension: encoder.spec.Dimension, Fields: n.Fields, Chunking: chunking, Generation: 1,
 	})
+}
+
+// Chunking settles what a request asks for over what the collection has.
+func (c collections) Chunking(ctx context.Context, of rag.Collection, asked api.NewChunking) (rag.Chunking, error) {
+	encoder, err := c.encoders.open(ctx, of.BiEncoder)
+	if err != nil {
+		return rag.Chunking{}, err
+	}
+	return chunk.Settle(rag.NewChunking(asked), of.Chunking, encoder.MaxTokens())
+}
+
+// SetChunking settles a collection's new chunking and writes it.
+func (c collections) SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error) {
+	found, err := c.Collection(ctx, tenant, name)
+	if err != nil {
+		return rag.Collection{}, err
+	}
+	settled, err := c.Chunking(ctx, found, asked)
+	if err != nil {
+		return rag.Collection{}, err
+	}
+	return c.Catalog.SetChunking(ctx, tenant, name, settled)
 }
 
 func checkFields(fields []rag.Field) error {

@@ -42,13 +42,23 @@ type encoders struct {
 type biEncoder struct {
 	*encode.BiEncoder
 	*tokenizer.Tokenizer
-	spec model.Spec
+	spec   model.Spec
+	prefix int // tokens that the model's own prefix puts before each passage
 }
 
-// MaxTokens is how many tokens of a text the encoder reads, special tokens not counted.
+// MaxTokens is how many tokens of a passage the encoder reads, special tokens and the model's prefix not counted.
 func (b *biEncoder) MaxTokens() int {
 	t := b.Template()
-	return b.spec.MaxTokens - len(t.Prefix) - len(t.Suffix)
+	return b.spec.MaxTokens - len(t.Prefix) - len(t.Suffix) - b.prefix
+}
+
+// passagePrefix counts the tokens of what a model puts before each passage.
+func passagePrefix(t *tokenizer.Tokenizer, spec model.Spec) (int, error) {
+	offsets, err := t.Offsets(spec.PassagePrefix)
+	if err != nil {
+		return 0, fmt.Errorf("count the passage prefix of model %s: %w", spec.Name, err)
+	}
+	return len(offsets), nil
 }
 
 // openEncoders starts ONNX Runtime and opens the default models. A file that is not what the manifest says stops it.
@@ -157,7 +167,11 @@ func (e *encoders) open(ctx context.Context, name string) (*biEncoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &biEncoder{spec: spec, Tokenizer: tokens, BiEncoder: encode.NewBiEncoder(session, tokens, encode.BiSpec{
+	prefix, err := passagePrefix(tokens, spec)
+	if err != nil {
+		return nil, err
+	}
+	b := &biEncoder{spec: spec, prefix: prefix, Tokenizer: tokens, BiEncoder: encode.NewBiEncoder(session, tokens, encode.BiSpec{
 		MaxTokens: spec.MaxTokens, Pooling: spec.Pooling, Normalize: spec.Normalize, Dimension: spec.Dimension,
 		QueryPrefix: spec.QueryPrefix, PassagePrefix: spec.PassagePrefix,
 	}, e.lanes)}

@@ -25,7 +25,7 @@ type paths struct {
 func findPaths(s config.Settings) (paths, error) {
 	p := paths{
 		milvusData: filepath.Join(s.Data, "milvus"),
-		pdfCache:   filepath.Join(s.Data, "cache", "pdf"),
+		pdfCache:   pdfCache(s),
 	}
 	var err error
 	if p.models, p.addedModels, err = modelDirs(s); err != nil {
@@ -39,6 +39,9 @@ func findPaths(s config.Settings) (paths, error) {
 	}
 	return p, err
 }
+
+// pdfCache gives the folder of the compiled PDF engine.
+func pdfCache(s config.Settings) string { return filepath.Join(s.Data, "cache", "pdf") }
 
 // modelDirs gives the folders of the bundled models and of those that the operator added.
 func modelDirs(s config.Settings) (bundled, added string, err error) {

@@ -76,7 +76,7 @@ func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error
 		return ingest.Task{}, unavailable(what, err)
 	}
 	err = c.read.QueryRowContext(ctx, `SELECT v.blob, v.size, v.chunks IS NOT NULL,
-			COALESCE(v.sha256 <> '' AND l.sha256 = v.sha256 AND l.media_type = v.media_type AND l.version <> v.version, FALSE)
+			COALESCE(v.sha256 <> '' AND l.sha256 = v.sha256 AND l.media_type = v.media_type AND l.chunking = v.chunking AND l.version <> v.version, FALSE)
 		FROM versions v LEFT JOIN versions l ON l.document_id = v.document_id AND l.version = ?
 		WHERE v.document_id = ? AND v.version = ?`, t.Document.LiveVersion, j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked, &t.Same)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest
 			return err
 		}
 		for start := 0; start < len(chunks); start += insertBatch {
-			if err := insertChunks(ctx, tx, j, start, chunks[start:min(start+insertBatch, len(chunks))]); err != nil {
+			if err := insertChunks(ctx, tx, j, start, min(start+insertBatch, len(chunks)), chunks); err != nil {
 				return err
 			}
 		}
@@ -147,21 +147,24 @@ func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest
 // insertBatch is how many chunks one statement inserts.
 const insertBatch = 50
 
-// insertChunks inserts chunks of the job's version; first is the ordinal of the first one.
-func insertChunks(ctx context.Context, tx *transaction, j rag.Job, first int, chunks []rag.Chunk) error {
-	rows := make([]string, len(chunks))
-	args := make([]any, 0, 10*len(chunks))
-	for i, ch := range chunks {
+// insertChunks inserts chunks [first, end) of all those of the job's version; their places are their ordinals.
+func insertChunks(ctx context.Context, tx *transaction, j rag.Job, first, end int, all []rag.Chunk) error {
+	rows := make([]string, end-first)
+	args := make([]any, 0, 16*len(rows))
+	for i, ch := range all[first:end] {
 		headings, err := toJSON(ch.Headings)
 		if err != nil {
 			return err
 		}
-		rows[i] = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		rows[i] = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		parent, at := parentOf(all, first+i)
 		args = append(args, j.Document, j.Version, first+i, ch.Text, headings,
-			ch.PageStart, ch.PageEnd, ch.Span.Start, ch.Span.End, ch.Tokens)
+			ch.PageStart, ch.PageEnd, ch.Span.Start, ch.Span.End, ch.Tokens,
+			ch.Header, at, parent.Span.Start, parent.Span.End, parent.Header, parent.Text)
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO chunks
-		(document_id, version, ordinal, text, headings, page_start, page_end, span_start, span_end, tokens)
+		(document_id, version, ordinal, text, headings, page_start, page_end, span_start, span_end, tokens,
+		header, parent, parent_start, parent_end, parent_header, parent_text)
 		VALUES `+strings.Join(rows, ", "), args...)
 	if err != nil {
 		return fmt.Errorf("chunks from %d: %w", first, err)
@@ -169,18 +172,39 @@ func insertChunks(ctx context.Context, tx *transaction, j rag.Job, first int, ch
 	return nil
 }
 
+// parentOf gives the parent that a chunk's row keeps, and the ordinal of the first chunk of that parent: the text is kept
+// there alone.
+func parentOf(all []rag.Chunk, i int) (rag.Parent, int) {
+	if all[i].Parent == nil {
+		return rag.Parent{}, -1
+	}
+	parent, first := *all[i].Parent, i
+	for first > 0 && all[first-1].Parent != nil && all[first-1].Parent.Span == parent.Span {
+		first--
+	}
+	if first < i {
+		parent.Text, parent.Header = "", ""
+	}
+	return parent, first
+}
+
 const chunkColumns = `k.id, k.document_id, k.version, k.ordinal, k.text, k.headings, k.page_start, k.page_end,
-	k.span_start, k.span_end, k.tokens`
+	k.span_start, k.span_end, k.tokens, k.header, k.parent, k.parent_start, k.parent_end`
 
 func scanChunk(r row) (rag.Chunk, error) {
 	var ch rag.Chunk
 	var headings string
+	var parent int
+	var at rag.Span
 	if err := r.Scan(&ch.ID, &ch.Document, &ch.Version, &ch.Ordinal, &ch.Text, &headings, &ch.PageStart, &ch.PageEnd,
-		&ch.Span.Start, &ch.Span.End, &ch.Tokens); err != nil {
+		&ch.Span.Start, &ch.Span.End, &ch.Tokens, &ch.Header, &parent, &at.Start, &at.End); err != nil {
 		return rag.Chunk{}, err
 	}
 	if err := json.Unmarshal([]byte(headings), &ch.Headings); err != nil {
 		return rag.Chunk{}, fmt.Errorf("read headings of chunk %d: %w", ch.ID, err)
+	}
+	if parent >= 0 {
+		ch.Parent = &rag.Parent{Span: at}
 	}
 	return ch, nil
 }

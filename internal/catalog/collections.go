@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -10,7 +11,7 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.max_tokens, c.overlap, c.generation, c.created_at,
+const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.strategy, c.max_tokens, c.overlap, c.min_tokens, c.parent_tokens, c.generation, c.created_at,
 	` + rebuilding
 
 // rebuilding is true of a collection c that search misses documents of: a rebuild of it has begun and is not over, or has
@@ -24,7 +25,7 @@ func scanCollection(r row) (rag.Collection, error) {
 	var fields string
 	var created int64
 	if err := r.Scan(&c.ID, &c.Tenant, &c.Name, &c.BiEncoder, &c.Dimension, &fields,
-		&c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Generation, &created, &c.Rebuilding); err != nil {
+		&c.Chunking.Strategy, &c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Chunking.MinTokens, &c.Chunking.ParentTokens, &c.Generation, &created, &c.Rebuilding); err != nil {
 		return rag.Collection{}, err
 	}
 	c.CreatedAt = fromMicros(created)
@@ -37,6 +38,7 @@ func scanCollection(r row) (rag.Collection, error) {
 // CreateCollection adds a collection and gives it back with its id, generation 1 and time. The name must be free among
 // the tenant's collections, else it is a Problem with code "collection_exists".
 func (c *Catalog) CreateCollection(ctx context.Context, n rag.Collection) (rag.Collection, error) {
+	n.Chunking.Strategy = cmp.Or(n.Chunking.Strategy, rag.StrategyStructure)
 	n.Generation, n.CreatedAt = 1, fromMicros(micros(c.now()))
 	if n.Fields == nil {
 		n.Fields = []rag.Field{}
@@ -57,10 +59,10 @@ func (c *Catalog) CreateCollection(ctx context.Context, n rag.Collection) (rag.C
 			return err
 		}
 		return tx.QueryRowContext(ctx, `INSERT INTO collections
-			(tenant, name, bi_encoder, dimension, fields, max_tokens, overlap, generation, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			n.Tenant, n.Name, n.BiEncoder, n.Dimension, fields, n.Chunking.MaxTokens, n.Chunking.Overlap,
-			n.Generation, micros(n.CreatedAt)).Scan(&n.ID)
+			(tenant, name, bi_encoder, dimension, fields, strategy, max_tokens, overlap, min_tokens, parent_tokens, generation, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			n.Tenant, n.Name, n.BiEncoder, n.Dimension, fields, n.Chunking.Strategy, n.Chunking.MaxTokens, n.Chunking.Overlap,
+			n.Chunking.MinTokens, n.Chunking.ParentTokens, n.Generation, micros(n.CreatedAt)).Scan(&n.ID)
 	})
 	if err != nil {
 		return rag.Collection{}, err
@@ -119,6 +121,22 @@ func (c *Catalog) Rebuilding(ctx context.Context) (int, error) {
 		return 0, unavailable("count rebuilds", err)
 	}
 	return n, nil
+}
+
+// SetChunking gives one of the tenant's collections another chunking: what is uploaded from now on is cut by it.
+func (c *Catalog) SetChunking(ctx context.Context, tenant, name string, to rag.Chunking) (rag.Collection, error) {
+	var changed rag.Collection
+	err := c.inTx(ctx, "change the chunking of collection "+name, func(tx *transaction) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE collections SET strategy = ?, max_tokens = ?, overlap = ?, min_tokens = ?, parent_tokens = ?
+			WHERE tenant = ? AND name = ? AND deleted_at IS NULL`,
+			to.Strategy, to.MaxTokens, to.Overlap, to.MinTokens, to.ParentTokens, tenant, name); err != nil {
+			return err
+		}
+		var err error
+		changed, err = collectionByName(ctx, tx, tenant, name)
+		return err
+	})
+	return changed, err
 }
 
 // Counts sums up a collection: documents by the state of their newest version, and live chunks.

@@ -14,7 +14,7 @@ import (
 // documentColumns describe a document by its newest version v; l is its live version.
 const documentColumns = `d.id, d.collection_id, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.media_type, v.size, v.sha256, v.metadata,
 	d.version, COALESCE(d.live_version, 0), ` + documentState + `,
-	v.error_code, v.error_message, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
+	v.error_code, v.error_message, v.chunking, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
 
 // documentState is the state of a document d whose newest version is v.
 const documentState = `CASE WHEN d.deleted_at IS NULL THEN v.state ELSE 'deleting' END`
@@ -25,15 +25,20 @@ const documentTables = ` FROM documents d
 
 func scanDocument(r row) (rag.Document, error) {
 	var d rag.Document
-	var metadata, code, message string
+	var metadata, code, message, chunking string
 	var created, updated int64
 	if err := r.Scan(&d.ID, &d.Collection, &d.ExternalID, &d.Title, &d.Filename, &d.MediaType, &d.Size, &d.SHA256,
-		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &d.Chunks, &created, &updated); err != nil {
+		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &chunking, &d.Chunks, &created, &updated); err != nil {
 		return rag.Document{}, err
 	}
 	d.Error = failure(code, message)
 	d.CreatedAt, d.UpdatedAt = fromMicros(created), fromMicros(updated)
 	var err error
+	if chunking != "" {
+		if err := json.Unmarshal([]byte(chunking), &d.Chunking); err != nil {
+			return rag.Document{}, fmt.Errorf("read chunking of document %d: %w", d.ID, err)
+		}
+	}
 	if d.Metadata, err = toMetadata(metadata); err != nil {
 		return rag.Document{}, fmt.Errorf("document %d: %w", d.ID, err)
 	}

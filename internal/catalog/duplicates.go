@@ -101,7 +101,7 @@ func unchanged(d rag.Document, s ingest.Staged, metadata string) bool {
 	before, err := toJSON(d.Metadata)
 	u := s.Upload
 	return err == nil && d.SHA256 == s.SHA256 && (u.Title == "" || d.Title == u.Title) && d.Filename == u.Filename &&
-		d.MediaType == u.MediaType && before == metadata && d.Status != rag.StatusFailed && d.Status != rag.StatusCanceled
+		d.MediaType == u.MediaType && d.Chunking == *u.Chunking && before == metadata && d.Status != rag.StatusFailed && d.Status != rag.StatusCanceled
 }
 
 // asIs answers an upload with a document as it stands, and with the job that is at work on it.

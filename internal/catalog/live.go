@@ -22,11 +22,63 @@ func (c *Catalog) LiveHits(ctx context.Context, collection rag.CollectionID, ids
 		if err != nil {
 			return nil, unavailable(fmt.Sprintf("read live chunks of collection %d", collection), err)
 		}
+		if err := c.readParents(ctx, hits); err != nil {
+			return nil, unavailable(fmt.Sprintf("read parents of chunks of collection %d", collection), err)
+		}
 		for _, h := range hits {
 			live[h.Chunk.ID] = h
 		}
 	}
 	return live, nil
+}
+
+// parentKey names a parent.
+type parentKey struct {
+	document rag.DocumentID
+	version  int
+	span     rag.Span
+}
+
+// readParents reads the texts of the hits' parents, each once.
+func (c *Catalog) readParents(ctx context.Context, hits []rag.Hit) error {
+	var ids []rag.ChunkID
+	for _, h := range hits {
+		if h.Chunk.Parent != nil {
+			ids = append(ids, h.Chunk.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	marks, args := placeholders(ids)
+	firsts, err := collect(ctx, c.read, scanParent, `SELECT f.document_id, f.version, f.parent_start, f.parent_end, f.parent_header, f.parent_text
+		FROM (SELECT DISTINCT k.document_id, k.version, k.parent FROM chunks k WHERE k.id IN (`+marks+`)) p
+		JOIN chunks f ON f.document_id = p.document_id AND f.version = p.version AND f.ordinal = p.parent`, args...)
+	if err != nil {
+		return err
+	}
+	texts := make(map[parentKey]*rag.Parent, len(firsts))
+	for _, f := range firsts {
+		texts[f.parentKey] = &f.Parent
+	}
+	for i, h := range hits {
+		if h.Chunk.Parent != nil {
+			hits[i].Chunk.Parent = texts[parentKey{h.Document, h.Chunk.Version, h.Chunk.Parent.Span}]
+		}
+	}
+	return nil
+}
+
+type keptParent struct {
+	parentKey
+	rag.Parent
+}
+
+func scanParent(r row) (keptParent, error) {
+	var k keptParent
+	err := r.Scan(&k.document, &k.version, &k.Span.Start, &k.Span.End, &k.Header, &k.Text)
+	k.span = k.Span
+	return k, err
 }
 
 func scanHit(r row) (rag.Hit, error) {
@@ -72,7 +124,7 @@ func (c *Catalog) LiveChunks(ctx context.Context, claim rag.Claim, from, limit i
 }
 
 // CopyChunks writes the chunk rows of the version that the job makes as those of the live version, which is of the same
-// bytes, in place of any there, each with an id of its own; the document's own title and the warnings come along. It gives
+// bytes and chunking, in place of any there, each with an id of its own; the document's own title and the warnings come along. It gives
 // that title.
 func (c *Catalog) CopyChunks(ctx context.Context, claim rag.Claim) (title string, err error) {
 	err = c.fenced(ctx, claim, "copy chunks", func(tx *transaction, j rag.Job) error {
@@ -80,7 +132,7 @@ func (c *Catalog) CopyChunks(ctx context.Context, claim rag.Claim) (title string
 		var warnings string
 		if err := tx.QueryRowContext(ctx, `SELECT l.version, l.chunks, l.found_title, l.warnings FROM documents d
 			JOIN versions l ON l.document_id = d.id AND l.version = d.live_version
-			JOIN versions v ON v.document_id = d.id AND v.version = ? AND v.sha256 = l.sha256 AND v.media_type = l.media_type AND v.version <> l.version
+			JOIN versions v ON v.document_id = d.id AND v.version = ? AND v.sha256 = l.sha256 AND v.media_type = l.media_type AND v.chunking = l.chunking AND v.version <> l.version
 			WHERE d.id = ?`, j.Version, j.Document).Scan(&live, &chunks, &title, &warnings); err != nil {
 			return fmt.Errorf("find a live version of the same bytes as version %d of document %d: %w", j.Version, j.Document, err)
 		}
@@ -88,8 +140,10 @@ func (c *Catalog) CopyChunks(ctx context.Context, claim rag.Claim) (title string
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO chunks
-				(document_id, version, ordinal, text, headings, page_start, page_end, span_start, span_end, tokens)
-			SELECT k.document_id, CAST(? AS INTEGER), k.ordinal, k.text, k.headings, k.page_start, k.page_end, k.span_start, k.span_end, k.tokens
+				(document_id, version, ordinal, text, headings, page_start, page_end, span_start, span_end, tokens,
+				header, parent, parent_start, parent_end, parent_header, parent_text)
+			SELECT k.document_id, CAST(? AS INTEGER), k.ordinal, k.text, k.headings, k.page_start, k.page_end, k.span_start, k.span_end, k.tokens,
+				k.header, k.parent, k.parent_start, k.parent_end, k.parent_header, k.parent_text
 			FROM chunks k WHERE k.document_id = ? AND k.version = ? ORDER BY k.ordinal`, j.Version, j.Document, live); err != nil {
 			return err
 		}

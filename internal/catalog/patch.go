@@ -55,6 +55,7 @@ func (p *putter) patch(ctx context.Context, existing rag.Document, patch func(ra
 	}
 	s := ingest.Staged{Size: existing.Size, SHA256: existing.SHA256, Upload: ingest.Upload{
 		ExternalID: existing.ExternalID, Filename: existing.Filename, MediaType: existing.MediaType, Metadata: changed,
+		Chunking: &existing.Chunking,
 	}}
 	if before == after {
 		if accepted, settled, err := p.settle(ctx, match{Document: existing, found: true}, s, after); err != nil || settled {

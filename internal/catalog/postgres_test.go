@@ -50,6 +50,10 @@ func TestPostgres(t *testing.T) {
 			t.Errorf("open: %v", err)
 		}
 	})
+	t.Run("versions from before chunkings", func(t *testing.T) {
+		cfg := fresh(t)
+		testVersionsFromBeforeChunkings(t, cfg, cfg.URL)
+	})
 	t.Run("many claim", func(t *testing.T) { testManyClaim(t, fresh(t)) })
 	t.Run("writers clash", func(t *testing.T) { testWritersClash(t, fresh(t)) })
 	t.Run("replace while claiming", func(t *testing.T) { testReplaceWhileClaiming(t, fresh(t)) })

@@ -25,7 +25,7 @@ func (c *Catalog) PutDocument(ctx context.Context, collection rag.CollectionID, 
 //
 // An upload of a document that exists (by its id or by its bytes, as DuplicateBy says) makes the document's next version,
 // unless OnDuplicate says otherwise; a job for an older version that is not done is canceled, so that versions never go
-// backwards. The same bytes, title, filename, media type and metadata as the newest version, when that did not fail, are
+// backwards. The same bytes, title, filename, media type, metadata and chunking as the newest version, when that did not fail, are
 // Unchanged: no version, no job (where the newest version is still being worked on, its job is given). With OnDuplicate
 // "skip" so is every duplicate. With "error" it is a Problem with code "document_exists" that names the document.
 func (c *Catalog) PutDocuments(ctx context.Context, collection rag.CollectionID, staged []ingest.Staged) ([]ingest.Accepted, error) {
@@ -62,12 +62,14 @@ type putter struct {
 	now        int64
 	collection rag.CollectionID
 	tenant     string
-	ended      []rag.JobID // jobs of older versions that were canceled
+	chunking   rag.Chunking // of the collection
+	ended      []rag.JobID  // jobs of older versions that were canceled
 }
 
 func (p *putter) open(ctx context.Context) error {
-	err := p.tx.QueryRowContext(ctx, `SELECT tenant FROM collections WHERE id = ? AND deleted_at IS NULL`, p.collection).
-		Scan(&p.tenant)
+	err := p.tx.QueryRowContext(ctx, `SELECT tenant, strategy, max_tokens, overlap, min_tokens, parent_tokens FROM collections
+		WHERE id = ? AND deleted_at IS NULL`, p.collection).
+		Scan(&p.tenant, &p.chunking.Strategy, &p.chunking.MaxTokens, &p.chunking.Overlap, &p.chunking.MinTokens, &p.chunking.ParentTokens)
 	if errors.Is(err, sql.ErrNoRows) {
 		return rag.NotFound("the collection was deleted meanwhile")
 	}
@@ -80,6 +82,9 @@ func (p *putter) put(ctx context.Context, s ingest.Staged) (ingest.Accepted, err
 	}
 	if s.Upload.Metadata == nil {
 		s.Upload.Metadata = rag.Metadata{}
+	}
+	if s.Upload.Chunking == nil {
+		s.Upload.Chunking = &p.chunking
 	}
 	metadata, err := toJSON(s.Upload.Metadata)
 	if err != nil {
@@ -141,10 +146,14 @@ func (p *putter) addDocument(ctx context.Context, externalID string) (rag.Docume
 // addVersion inserts a version and its job, and makes it the newest.
 func (p *putter) addVersion(ctx context.Context, id rag.DocumentID, version int, s ingest.Staged, metadata string) (ingest.Accepted, error) {
 	u := s.Upload
+	chunking, err := chunkingText(*u.Chunking)
+	if err != nil {
+		return ingest.Accepted{}, err
+	}
 	if _, err := p.tx.ExecContext(ctx, `INSERT INTO versions
-		(document_id, version, state, title, filename, media_type, blob, size, sha256, metadata, warnings, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?)`,
-		id, version, rag.StatusQueued, u.Title, u.Filename, u.MediaType, s.Blob, s.Size, s.SHA256, metadata, p.now); err != nil {
+		(document_id, version, state, title, filename, media_type, blob, size, sha256, metadata, chunking, warnings, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?)`,
+		id, version, rag.StatusQueued, u.Title, u.Filename, u.MediaType, s.Blob, s.Size, s.SHA256, metadata, chunking, p.now); err != nil {
 		return ingest.Accepted{}, fmt.Errorf("insert version %d of document %d: %w", version, id, err)
 	}
 	if _, err := p.tx.ExecContext(ctx, `UPDATE documents SET version = ?, updated_at = ? WHERE id = ?`, version, p.now, id); err != nil {
@@ -159,6 +168,14 @@ func (p *putter) addVersion(ctx context.Context, id rag.DocumentID, version int,
 		return ingest.Accepted{}, err
 	}
 	return ingest.Accepted{Document: document, Job: job}, nil
+}
+
+// chunkingText is how a version's chunking is kept: empty where the client cut it.
+func chunkingText(c rag.Chunking) (string, error) {
+	if c == (rag.Chunking{}) {
+		return "", nil
+	}
+	return toJSON(c)
 }
 
 // supersede cancels the ingest jobs of a document that are not done, and marks their versions.

@@ -2,7 +2,6 @@ package chunk
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -45,18 +44,20 @@ func (pieces4) Offsets(text string) ([][2]int, error) {
 // parsed puts a document together: its blocks, two newlines between them.
 func parsed(blocks ...rag.Block) rag.Parsed {
 	var p rag.Parsed
+	var text strings.Builder
 	runes := 0
 	for i, b := range blocks {
 		if i > 0 {
-			p.Text += "\n\n"
+			text.WriteString("\n\n")
 			runes += 2
 		}
-		p.Text += b.Text
+		text.WriteString(b.Text)
 		n := utf8.RuneCountInString(b.Text)
 		b.Span = rag.Span{Start: runes, End: runes + n}
 		runes += n
 		p.Blocks = append(p.Blocks, b)
 	}
+	p.Text = text.String()
 	return p
 }
 
@@ -160,10 +161,18 @@ func TestSplitKeepsCharactersWhole(t *testing.T) {
 }
 
 func TestSplitTakesLinearTime(t *testing.T) {
-	long := strings.Repeat("word ", 400_000) // 2 MB in one sentence; quadratic would take minutes
-	chunks, err := Split(parsed(para(long)), rag.Chunking{MaxTokens: 256, Overlap: 32}, pieces4{})
-	if err != nil || len(chunks) < 400_000/256 {
-		t.Errorf("%d chunks, %v", len(chunks), err)
+	long := parsed(para(strings.Repeat("word ", 400_000))) // 2 MB in one sentence; quadratic would take minutes
+	var lines []rag.Block
+	for range 50_000 {
+		lines = append(lines, para("Four words in one. And four more here."))
+	}
+	for name, in := range map[string]rag.Parsed{"one sentence": long, "many blocks": parsed(lines...)} {
+		for _, strategy := range rag.Strategies() {
+			chunks, err := Split(in, rag.Chunking{Strategy: strategy, MaxTokens: 256, Overlap: 32, MinTokens: 32, ParentTokens: 1024}, pieces4{})
+			if err != nil || len(chunks) < 400_000/256 {
+				t.Errorf("%s, %s: %d chunks, %v", name, strategy, len(chunks), err)
+			}
+		}
 	}
 }
 
@@ -186,27 +195,39 @@ func TestSplitNothing(t *testing.T) {
 	}
 }
 
+// reads is a bi-encoder double that reads so many tokens of four runes.
+type reads struct {
+	pieces4
+	most int
+}
+
+func (r reads) MaxTokens() int { return r.most }
+
 func TestEmbeddingText(t *testing.T) {
 	tests := []struct {
-		title    string
-		headings []string
-		want     string
+		name  string
+		title string
+		in    rag.Chunk
+		most  int
+		want  string
 	}{
-		{"", nil, "text"},
-		{"Guide", nil, "Guide\ntext"},
-		{"Guide", []string{"Guide", "Setup"}, "Guide\nSetup\ntext"},
-		{"", []string{"Setup", "Linux"}, "Setup > Linux\ntext"},
-		{strings.Repeat("κ", 500), nil, strings.Repeat("κ", prefixRunes) + "\ntext"},
-	}
-	for tokens, want := range map[int]string{256: "Guide\ntext", 507: "Gui\ntext", 510: "text", 600: "text"} {
-		if got := EmbeddingText("Guide", rag.Chunk{Text: "text", Tokens: tokens}); got != want {
-			t.Errorf("%d tokens: got %q", tokens, got)
-		}
+		{"nothing before it", "", rag.Chunk{Text: "text"}, 500, "text"},
+		{"title", "Guide", rag.Chunk{Text: "text"}, 500, "Guide\ntext"},
+		{"the title is not said twice", "Guide", rag.Chunk{Text: "text", Headings: []string{"Guide", "Setup"}}, 500, "Guide\nSetup\ntext"},
+		{"path", "", rag.Chunk{Text: "text", Headings: []string{"Setup", "Linux"}}, 500, "Setup > Linux\ntext"},
+		{"header", "Guide", rag.Chunk{Header: "a | b", Text: "1 | 2"}, 500, "Guide\na | b\n1 | 2"},
+		{"a long title", strings.Repeat("κ", 500), rag.Chunk{Text: "text"}, 500, strings.Repeat("κ", prefixRunes) + "\ntext"},
+		{"no more than there is room for", "one two three", rag.Chunk{Text: "text", Tokens: 496}, 500, "one two\ntext"},
+		{"the header goes first", "one two three", rag.Chunk{Header: "a", Text: "text", Tokens: 493}, 500, "one two\na\ntext"},
+		{"no room", "Guide", rag.Chunk{Text: "text", Tokens: 499}, 500, "text"},
 	}
 	for _, test := range tests {
-		if got := EmbeddingText(test.title, rag.Chunk{Text: "text", Headings: test.headings}); got != test.want {
-			t.Errorf("%q %v: got %q", test.title, test.headings, got)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			got, err := EmbeddingText(test.title, test.in, reads{most: test.most})
+			if err != nil || got != test.want {
+				t.Errorf("got %q, %v, want %q", got, err, test.want)
+			}
+		})
 	}
 }
 
@@ -228,46 +249,3 @@ func TestFromGiven(t *testing.T) {
 		}
 	}
 }
-
-// FuzzSplit asserts of any text that spans are exact, the budget is kept, and nothing that is not blank gets lost.
-func FuzzSplit(f *testing.F) {
-	f.Add("One two. Dr. Who? κίτε\n\nlines\nof code 鳶鳶🪁", 5, 2, uint8(3))
-	f.Add("\x00a\xffb  \n\n", 1, 0, uint8(0))
-	f.Add(strings.Repeat("word ", 300), 16, 8, uint8(1))
-	f.Fuzz(func(t *testing.T, text string, most, overlap int, kinds uint8) {
-		text = strings.ToValidUTF8(text, "?")
-		o := rag.Chunking{MaxTokens: 1 + abs(most)%64, Overlap: abs(overlap) % 64}
-		var blocks []rag.Block
-		for i, part := range strings.Split(text, "\n\n") {
-			kind := []rag.BlockKind{rag.BlockParagraph, rag.BlockCode, rag.BlockHeading}[(i+int(kinds))%3]
-			blocks = append(blocks, rag.Block{Kind: kind, Text: part, Headings: []string{fmt.Sprint(i / 3)}})
-		}
-		p := parsed(blocks...)
-		chunks, err := Split(p, o, pieces4{})
-		if err != nil {
-			if !errors.Is(err, rag.ErrInvalid) {
-				t.Fatal(err)
-			}
-			return
-		}
-		runes := []rune(p.Text)
-		covered := make([]bool, len(runes))
-		for _, c := range chunks {
-			if string(runes[c.Span.Start:c.Span.End]) != c.Text || c.Tokens > o.MaxTokens {
-				t.Fatalf("span %v, %d tokens of %d: %q", c.Span, c.Tokens, o.MaxTokens, c.Text)
-			}
-			for i := c.Span.Start; i < c.Span.End; i++ {
-				covered[i] = true
-			}
-		}
-		for _, b := range p.Blocks {
-			for i := b.Span.Start; i < b.Span.End && b.Kind != rag.BlockHeading; i++ {
-				if !covered[i] && !unicode.IsSpace(runes[i]) {
-					t.Fatalf("rune %d (%q) is in no chunk", i, runes[i])
-				}
-			}
-		}
-	})
-}
-
-func abs(n int) int { return max(n, -n) & (1<<62 - 1) }

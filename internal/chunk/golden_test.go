@@ -30,7 +30,7 @@ func (fieldwise) Offsets(text string) ([][2]int, error) {
 	return out, nil
 }
 
-// TestGolden cuts a whole Markdown document, 24 words a chunk and 8 of overlap. docs/formats.md shows the same.
+// TestGolden cuts a whole Markdown document with every strategy. docs/chunking.md shows the first.
 func TestGolden(t *testing.T) {
 	source, err := os.ReadFile("testdata/kites.md")
 	if err != nil {
@@ -40,17 +40,36 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chunks, err := chunk.Split(p, rag.Chunking{MaxTokens: 24, Overlap: 8}, fieldwise{})
-	if err != nil {
-		t.Fatal(err)
+	for _, strategy := range rag.Strategies() {
+		t.Run(string(strategy), func(t *testing.T) {
+			chunks, err := chunk.Split(p, rag.Chunking{Strategy: strategy, MaxTokens: 24, Overlap: 8, MinTokens: 6, ParentTokens: 48}, fieldwise{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, "testdata/kites."+string(strategy)+".golden", written(chunks))
+		})
 	}
-	var got strings.Builder
+}
+
+func written(chunks []rag.Chunk) string {
+	var out strings.Builder
 	for _, c := range chunks {
-		fmt.Fprintf(&got, "%d  [%d, %d)  %d tokens  %s\n%s\n\n", c.Ordinal, c.Span.Start, c.Span.End, c.Tokens, strings.Join(c.Headings, " > "), c.Text)
+		fmt.Fprintf(&out, "%d  [%d, %d)  %d tokens  %s\n", c.Ordinal, c.Span.Start, c.Span.End, c.Tokens, strings.Join(c.Headings, " > "))
+		if c.Parent != nil {
+			fmt.Fprintf(&out, "parent [%d, %d)\n", c.Parent.Span.Start, c.Parent.Span.End)
+		}
+		if c.Header != "" {
+			fmt.Fprintf(&out, "header: %s\n", c.Header)
+		}
+		fmt.Fprintf(&out, "%s\n\n", c.Text)
 	}
-	const golden = "testdata/kites.golden"
+	return out.String()
+}
+
+func compare(t *testing.T, golden, got string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,7 +77,7 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("chunks changed (go test -update writes them anew):\n%s", diff)
 	}
 }

@@ -30,6 +30,7 @@ type BatchUpload struct {
 	Files []BatchFile
 	Duplicates
 	Records        RecordFields
+	Chunking       *api.NewChunking // nil for the collection's
 	CallbackURL    string
 	CallbackSecret string
 	// Sent is told of each file's bytes as they go, and of its end; nil for nobody. When the batch is sent again it
@@ -85,7 +86,11 @@ func (c *Client) batchOnce(ctx context.Context, collection string, u BatchUpload
 }
 
 func writeBatch(form *multipart.Writer, u BatchUpload) error {
-	for _, field := range [][2]string{{"on_duplicate", u.On}, {"duplicate_by", u.By}, {"callback_url", u.CallbackURL}, {"callback_secret", u.CallbackSecret},
+	chunking, err := chunkingField(u.Chunking)
+	if err != nil {
+		return err
+	}
+	for _, field := range [][2]string{{"chunking", chunking}, {"on_duplicate", u.On}, {"duplicate_by", u.By}, {"callback_url", u.CallbackURL}, {"callback_secret", u.CallbackSecret},
 		{"record_text", strings.Join(u.Records.Text, ",")}, {"record_id", u.Records.ID}, {"record_title", u.Records.Title}, {"record_metadata", strings.Join(u.Records.Metadata, ",")}} {
 		if field[1] == "" {
 			continue

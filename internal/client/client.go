@@ -176,6 +176,13 @@ func (c *Client) Collection(ctx context.Context, name string) (api.Collection, e
 	return out, err
 }
 
+// SetChunking changes how documents are cut that are uploaded from now on.
+func (c *Client) SetChunking(ctx context.Context, name string, chunking api.NewChunking) (api.Collection, error) {
+	var out api.Collection
+	err := c.call(ctx, http.MethodPatch, collectionPath(name), api.CollectionPatch{Chunking: chunking}, &out)
+	return out, err
+}
+
 // DeleteCollection removes a collection and all in it.
 func (c *Client) DeleteCollection(ctx context.Context, name string) (api.Job, error) {
 	var out api.Job

@@ -201,6 +201,10 @@ func takeForm(w http.ResponseWriter, r *http.Request) {
 		problem(w, 400, err.Error(), 0)
 		return
 	}
+	if cut := r.FormValue("chunking"); cut != "" && cut != `{"strategy":"row","max_tokens":64}` {
+		problem(w, 400, cut, 0)
+		return
+	}
 	if how := r.FormValue("on_duplicate") + " by " + r.FormValue("duplicate_by"); how != "skip by content" && how != " by " {
 		problem(w, 400, how, 0)
 		return
@@ -216,8 +220,10 @@ func takeForm(w http.ResponseWriter, r *http.Request) {
 func TestUploadFile(t *testing.T) {
 	t.Parallel()
 	want := []api.UploadedDocument{{DocumentID: "sub folder/c++ #1%.md", Filename: "c++ #1%.md", Status: "the text"}}
+	rows, most := rag.StrategyRow, 64
+	chunking := &api.NewChunking{Strategy: &rows, MaxTokens: &most}
 	upload := func(handler http.HandlerFunc, content io.Reader) ([]api.UploadedDocument, error) {
-		got, err := serve(t, handler).UploadFile(t.Context(), "c", "sub folder/c++ #1%.md", "c++ #1%.md", content, Duplicates{On: "skip", By: "content"})
+		got, err := serve(t, handler).UploadFile(t.Context(), "c", "sub folder/c++ #1%.md", "c++ #1%.md", content, Manner{Duplicates: Duplicates{On: "skip", By: "content"}, Chunking: chunking})
 		return got.Documents, err
 	}
 	got, err := upload(takeForm, iotest.OneByteReader(strings.NewReader("the text")))
@@ -237,13 +243,13 @@ func TestUploadFile(t *testing.T) {
 
 func TestUploadFileThatBreaks(t *testing.T) {
 	broken := errors.New("the disk is gone")
-	_, err := serve(t, takeForm).UploadFile(t.Context(), "c", "d", "d.md", io.MultiReader(strings.NewReader("the"), iotest.ErrReader(broken)), Duplicates{})
+	_, err := serve(t, takeForm).UploadFile(t.Context(), "c", "d", "d.md", io.MultiReader(strings.NewReader("the"), iotest.ErrReader(broken)), Manner{})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	refuse := func(w http.ResponseWriter, _ *http.Request) { problem(w, 413, "too large", 0) }
 	large := bytes.NewReader(make([]byte, 64<<20)) // more than sockets hold, so that the server answers in the middle
-	_, err = serve(t, refuse).UploadFile(t.Context(), "c", "d", "d.md", large, Duplicates{})
+	_, err = serve(t, refuse).UploadFile(t.Context(), "c", "d", "d.md", large, Manner{})
 	if err == nil {
 		t.Error("a refused upload gave no error")
 	}

@@ -134,6 +134,7 @@ func (s *Server) batchUploadOperation() *huma.Operation {
 	text := func(description string) *huma.Schema {
 		return &huma.Schema{Type: huma.TypeString, Description: description}
 	}
+	chunking := text(chunkingDoc)
 	onDuplicate := &huma.Schema{Type: huma.TypeString, Enum: []any{"replace", "skip", "error"}, Description: "What to do with a document that exists. Defaults to replace."}
 	duplicateBy := &huma.Schema{Type: huma.TypeString, Enum: []any{"id", "content"}, Description: "What makes a document one that exists: its path, or its bytes. Defaults to its path."}
 	bare := binary("A ZIP, a TAR, or a TAR compressed with gzip, told by its bytes.")
@@ -146,6 +147,7 @@ func (s *Server) batchUploadOperation() *huma.Operation {
 		"record_title":    text("The member that is the title."),
 		"record_metadata": text("Members that become metadata, with commas between them."),
 		"metadata":        text("JSON object: metadata of the files after it."),
+		"chunking":        chunking,
 		"on_duplicate":    onDuplicate,
 		"duplicate_by":    duplicateBy,
 		"callback_url":    text("Is sent the batch by POST when it has ended; before the files."),
@@ -167,6 +169,7 @@ func (s *Server) batchUploadOperation() *huma.Operation {
 		Parameters: []*huma.Param{
 			{Name: "collection", In: "path", Required: true, Description: "Name of the collection.", Schema: &huma.Schema{Type: huma.TypeString}},
 			query("wait", "How long to wait for the batch to end, such as 30s; at most 5m."),
+			{Name: "chunking", In: "query", Schema: chunking},
 			{Name: "on_duplicate", In: "query", Schema: onDuplicate},
 			{Name: "duplicate_by", In: "query", Schema: duplicateBy},
 			query("record_text", "As in the form, for a body of JSON lines; so are record_id, record_title and record_metadata."),

@@ -28,6 +28,8 @@ type batchUpload struct {
 	duplicateBy string
 	metadata    rag.Metadata
 	records     ingest.RecordFields
+	collection  rag.Collection
+	chunking    *rag.Chunking // nil for the collection's
 }
 
 // postBatch takes a batch: a form with files and archives, or a bare archive. Its files are taken as they come, a
@@ -44,7 +46,7 @@ func (s *Server) postBatch(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	u := &batchUpload{server: s, callback: &rag.Callback{}, onDuplicate: ingest.DuplicateReplace}
+	u := &batchUpload{server: s, collection: collection, callback: &rag.Callback{}, onDuplicate: ingest.DuplicateReplace}
 	u.receipt = s.deps.BatchIntake.Receive(collection, u.callback)
 	id, err := u.receipt.End(ctx, u.read(c))
 	if id != 0 {
@@ -97,9 +99,9 @@ func (u *batchUpload) read(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"on_duplicate", "duplicate_by", "callback_url", "record_text", "record_id", "record_title", "record_metadata"} {
+	for _, name := range []string{"on_duplicate", "duplicate_by", "chunking", "callback_url", "record_text", "record_id", "record_title", "record_metadata"} {
 		if value := c.Query(name); value != "" {
-			if err := u.set(name, []byte(value)); err != nil {
+			if err := u.set(c.Request.Context(), name, []byte(value)); err != nil {
 				return err
 			}
 		}
@@ -157,7 +159,7 @@ func (u *batchUpload) form(ctx context.Context, form form) error {
 			if err != nil {
 				return formError(err)
 			}
-			if err := u.set(part.FormName(), raw); err != nil {
+			if err := u.set(ctx, part.FormName(), raw); err != nil {
 				return err
 			}
 			continue
@@ -190,7 +192,7 @@ func formError(err error) error {
 }
 
 // set takes a field.
-func (u *batchUpload) set(name string, raw []byte) error {
+func (u *batchUpload) set(ctx context.Context, name string, raw []byte) (err error) {
 	if err := checkField(name, raw); err != nil {
 		return err
 	}
@@ -216,6 +218,9 @@ func (u *batchUpload) set(name string, raw []byte) error {
 	case "record_title":
 		u.records.Title = string(raw)
 		return nil
+	case "chunking":
+		u.chunking, err = u.server.chunkingField(ctx, u.collection, raw)
+		return err
 	case "callback_url", "callback_secret":
 		if u.receipt.Entries() > 0 {
 			return rag.Invalid("/"+name, "%s comes too late: send it before the files", name)
@@ -227,7 +232,7 @@ func (u *batchUpload) set(name string, raw []byte) error {
 		}
 		return nil
 	}
-	return rag.Invalid("/"+name, "unknown form field %q; a batch takes file, archive, records, record_text, record_id, record_title, record_metadata, metadata, on_duplicate, duplicate_by, callback_url and callback_secret", name)
+	return rag.Invalid("/"+name, "unknown form field %q; a batch takes file, archive, records, record_text, record_id, record_title, record_metadata, metadata, chunking, on_duplicate, duplicate_by, callback_url and callback_secret", name)
 }
 
 // fieldList reads names with commas between them.
@@ -248,7 +253,7 @@ func (u *batchUpload) recordFile(ctx context.Context, name string, body io.Reade
 		return u.Refuse(ctx, name, problem)
 	}
 	return u.receipt.AddRecords(ctx, clean, body, u.server.options.Archives.Size, u.records, ingest.Upload{
-		Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy,
+		Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Chunking: u.chunking,
 	})
 }
 
@@ -286,7 +291,7 @@ func (u *batchUpload) file(ctx context.Context, part *multipart.Part) error {
 
 func (u *batchUpload) take(ctx context.Context, clean string, body io.Reader) error {
 	return u.receipt.Add(ctx, ingest.Upload{
-		ExternalID: clean, Filename: path.Base(clean), Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
+		ExternalID: clean, Filename: path.Base(clean), Metadata: u.metadata, Chunking: u.chunking, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
 	})
 }
 

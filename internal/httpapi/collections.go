@@ -58,6 +58,12 @@ func (s *Server) collectionRoutes(service huma.API) {
 	})
 
 	register(s, service, huma.Operation{
+		OperationID: "patch-collection", Method: http.MethodPatch, Path: "/collections/{collection}", Summary: "Change how a collection's documents are cut",
+		Description: "What is uploaded from now on is cut so. A document that is there is cut anew when it is uploaded again, also with the same bytes.",
+		Tags:        []string{"collections"}, Errors: []int{http.StatusNotFound},
+	}, s.patchCollection)
+
+	register(s, service, huma.Operation{
 		OperationID: "delete-collection", Method: http.MethodDelete, Path: "/collections/{collection}", Summary: "Delete a collection and all in it",
 		Description: "It is gone at once; a job removes what is left behind.",
 		Tags:        []string{"collections"}, DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
@@ -68,6 +74,22 @@ func (s *Server) collectionRoutes(service huma.API) {
 		}
 		return accepted(job), nil
 	})
+}
+
+// patchCollection changes what later uploads are cut by.
+func (s *Server) patchCollection(ctx context.Context, in *struct {
+	CollectionPath
+	Body api.CollectionPatch
+}) (*collectionBody, error) {
+	c, err := s.deps.Chunkings.SetChunking(ctx, tenant(ctx), in.Collection, in.Body.Chunking)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := s.deps.Overview.Counts(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &collectionBody{collectionOf(c, counts)}, nil
 }
 
 func collectionOf(c rag.Collection, counts rag.Counts) api.Collection {

@@ -184,11 +184,15 @@ func (s *Server) deleteDocument(ctx context.Context, in *deletion) (*jobBody, er
 }
 
 func documentOf(d rag.Document) api.Document {
-	return api.Document{
+	out := api.Document{
 		DocumentID: d.ExternalID, Title: d.Title, Filename: d.Filename, MediaType: d.MediaType, Size: d.Size, SHA256: d.SHA256,
 		Metadata: metadataOf(d.Metadata), Version: d.Version, LiveVersion: d.LiveVersion, Status: d.Status, Error: d.Error,
 		Chunks: d.Chunks, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
+	if d.Chunking != (rag.Chunking{}) {
+		out.Chunking = &d.Chunking
+	}
+	return out
 }
 
 func metadataOf(m rag.Metadata) map[string]any {

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/chunk"
 	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
 	"github.com/redkite/redkite/internal/retrieve"
@@ -44,6 +45,18 @@ func (w *world) Collection(_ context.Context, tenant, name string) (rag.Collecti
 		return rag.Collection{}, rag.NotFound("there is no collection %q", name)
 	}
 	return rag.Collection{ID: 1, Tenant: tenant, Name: name}, nil
+}
+
+func (w *world) Chunking(_ context.Context, c rag.Collection, asked api.NewChunking) (rag.Chunking, error) {
+	return chunk.Settle(rag.NewChunking(asked), c.Chunking, 510)
+}
+
+func (w *world) SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error) {
+	c, err := w.Collection(ctx, tenant, name)
+	if err == nil {
+		c.Chunking, err = w.Chunking(ctx, c, asked)
+	}
+	return c, err
 }
 
 func (w *world) DeleteCollection(context.Context, string, string) (rag.Job, error) {
@@ -101,7 +114,7 @@ func (w *world) Authenticate(_ context.Context, secret string) (rag.Principal, e
 func newServer(t *testing.T, w *world) *Server {
 	t.Helper()
 	s, err := New(Deps{
-		Collections: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Stats: w, Log: slog.New(slog.DiscardHandler),
+		Collections: w, Chunkings: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Stats: w, Log: slog.New(slog.DiscardHandler),
 		Checks: []Check{{Name: "milvus", Run: func(context.Context) (string, error) { return "2.6.0", w.searchErr }}},
 	}, Options{Version: "test", API: true, LoopbackWithoutKey: true, MaxSearches: 1, SearchDeadline: time.Second, DrainTimeout: time.Second})
 	if err != nil {

@@ -30,6 +30,9 @@ func (s *Server) docsPage() {
 	s.engine.GET("/docs/docs.css", serve("text/css; charset=utf-8", docsCSS))
 }
 
+// chunkingDoc describes a chunking outside of a JSON body.
+const chunkingDoc = `How the files are cut, where not as the collection says: a NewChunking as JSON, such as {"strategy":"row"}.`
+
 // uploadRoutes adds the routes that stream, and describes them from the types they read and write.
 func (s *Server) uploadRoutes(service huma.API, group *gin.RouterGroup) {
 	s.schemas = service.OpenAPI().Components.Schemas
@@ -42,6 +45,7 @@ func (s *Server) uploadRoutes(service huma.API, group *gin.RouterGroup) {
 		"id":           {Type: huma.TypeString, Description: "Your id of the document, where there is one file."},
 		"title":        {Type: huma.TypeString, Description: "Title of the files after it."},
 		"metadata":     {Type: huma.TypeString, Description: "JSON object: metadata of the files after it."},
+		"chunking":     {Type: huma.TypeString, Description: chunkingDoc},
 		"on_duplicate": {Type: huma.TypeString, Enum: []any{"replace", "skip", "error"}, Description: "What to do with a document that exists."},
 		"duplicate_by": {Type: huma.TypeString, Enum: []any{"id", "content"}, Description: "What makes a document one that exists: its id, or its bytes."},
 	}
@@ -81,6 +85,7 @@ func (s *Server) uploadOperation(op huma.Operation) *huma.Operation {
 	op.Parameters = append([]*huma.Param{
 		{Name: "collection", In: "path", Required: true, Description: "Name of the collection.", Schema: text},
 		{Name: "wait", In: "query", Description: "How long to wait for the jobs to end, such as 30s; at most 5m.", Schema: text},
+		{Name: "chunking", In: "query", Description: chunkingDoc, Schema: &huma.Schema{Type: huma.TypeString}},
 		{Name: "on_duplicate", In: "query", Description: "What to do with a document that exists. Defaults to replace; where neither an id nor duplicate_by is given only the same upload again counts, and is unchanged.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"replace", "skip", "error"}}},
 	}, op.Parameters...)
 	uploaded := s.schemas.Schema(reflect.TypeFor[api.Uploaded](), true, "")

@@ -106,16 +106,24 @@ func (s *Server) search(ctx context.Context, collection string, q api.Search) (r
 
 func hitOf(h rag.Hit) api.Hit {
 	return api.Hit{
-		DocumentID: h.ExternalID, ChunkID: h.Chunk.ID, Title: h.Title, Filename: h.Filename, Text: h.Chunk.Text,
+		DocumentID: h.ExternalID, ChunkID: h.Chunk.ID, Title: h.Title, Filename: h.Filename, Header: h.Chunk.Header, Text: h.Chunk.Text,
+		Parent:   parentOf(h.Chunk.Parent),
 		Headings: listOf(h.Chunk.Headings), PageStart: h.Chunk.PageStart, PageEnd: h.Chunk.PageEnd, Span: h.Chunk.Span,
 		Metadata: metadataOf(h.Metadata), Scores: h.Scores, DenseRank: h.DenseRank, RankedBy: h.RankedBy,
 	}
 }
 
+func parentOf(p *rag.Parent) *api.Parent {
+	if p == nil {
+		return nil
+	}
+	return &api.Parent{Span: p.Span, Header: p.Header, Text: p.Text}
+}
+
 func sourceOf(p rag.Passage) api.Source {
 	return api.Source{
 		Number: p.Number, DocumentID: p.ExternalID, ChunkIDs: p.Chunks, Title: p.Title, Filename: p.Filename,
-		Headings: listOf(p.Headings), PageStart: p.PageStart, PageEnd: p.PageEnd, Span: p.Span, Text: p.Text,
+		Headings: listOf(p.Headings), PageStart: p.PageStart, PageEnd: p.PageEnd, Span: p.Span, Header: p.Header, Text: p.Text,
 		Truncated: p.Truncated, Metadata: metadataOf(p.Metadata),
 	}
 }

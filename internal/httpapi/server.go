@@ -31,6 +31,13 @@ type Collections interface {
 	DeleteCollection(ctx context.Context, tenant, name string) (rag.Job, error)
 }
 
+// Chunkings settles how documents are cut, within what a collection's bi-encoder reads.
+type Chunkings interface {
+	Chunking(ctx context.Context, c rag.Collection, asked api.NewChunking) (rag.Chunking, error)
+	// SetChunking changes what later uploads are cut by.
+	SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error)
+}
+
 // Overview lists and counts.
 type Overview interface {
 	Collections(ctx context.Context, tenant string) ([]rag.Collection, error)
@@ -157,6 +164,7 @@ type Check struct {
 // Deps are what the server serves. A worker that serves no API leaves all but Stats, Checks and Log out.
 type Deps struct {
 	Collections Collections
+	Chunkings   Chunkings
 	Overview    Overview
 	Intake      Intake
 	BatchIntake BatchIntake

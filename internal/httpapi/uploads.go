@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"reflect"
 	"slices"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
 	"github.com/redkite/redkite/internal/api"
@@ -40,6 +37,7 @@ type upload struct {
 	duplicateBy string
 	title       string
 	metadata    rag.Metadata
+	chunking    *rag.Chunking // nil for the collection's
 	staged      []ingest.Staged
 	refused     []api.RefusedFile
 	firstErr    error
@@ -91,7 +89,10 @@ func (s *Server) begin(c *gin.Context, u *upload) error {
 		return err
 	}
 	u.onDuplicate, u.duplicateBy = c.Query("on_duplicate"), c.Query("duplicate_by")
-	u.collection, err = s.deps.Collections.Collection(ctx, tenant(ctx), c.Param("collection"))
+	if u.collection, err = s.deps.Collections.Collection(ctx, tenant(ctx), c.Param("collection")); err != nil {
+		return err
+	}
+	u.chunking, err = s.chunkingField(ctx, u.collection, []byte(c.Query("chunking")))
 	return err
 }
 
@@ -149,7 +150,7 @@ func (s *Server) stageForm(c *gin.Context, u *upload, form form) error {
 			return badForm(err)
 		}
 		if part.FileName() == "" {
-			if err := u.field(part); err != nil {
+			if err := s.field(c, u, part); err != nil {
 				return err
 			}
 			continue
@@ -175,7 +176,7 @@ func badForm(err error) error {
 }
 
 // field reads a form field that is no file.
-func (u *upload) field(part *multipart.Part) error {
+func (s *Server) field(c *gin.Context, u *upload, part *multipart.Part) error {
 	raw, err := io.ReadAll(io.LimitReader(part, maxFormField+1))
 	if err != nil {
 		return badForm(err)
@@ -194,8 +195,11 @@ func (u *upload) field(part *multipart.Part) error {
 		u.duplicateBy = string(raw)
 	case "metadata":
 		return metadataField(raw, &u.metadata)
+	case "chunking":
+		u.chunking, err = s.chunkingField(c.Request.Context(), u.collection, raw)
+		return err
 	default:
-		return rag.Invalid("/"+part.FormName(), "unknown form field %q; a form takes file, id, title, metadata, on_duplicate and duplicate_by", part.FormName())
+		return rag.Invalid("/"+part.FormName(), "unknown form field %q; a form takes file, id, title, metadata, chunking, on_duplicate and duplicate_by", part.FormName())
 	}
 	return nil
 }
@@ -222,7 +226,7 @@ func (s *Server) stageFile(c *gin.Context, u *upload, name string, body io.Reade
 		return err
 	}
 	staged, err := s.deps.Intake.Stage(c.Request.Context(), u.collection, ingest.Upload{
-		ExternalID: u.id, Title: u.title, Filename: path.Base(name), Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
+		ExternalID: u.id, Title: u.title, Filename: path.Base(name), Metadata: u.metadata, Chunking: u.chunking, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
 	})
 	var problem *rag.Problem
 	switch {
@@ -257,91 +261,6 @@ func (u *upload) checkDuplicate(method string) error {
 	}
 	if method == http.MethodPut && u.duplicateBy == ingest.DuplicateByContent {
 		return rag.Invalid("/duplicate_by", "PUT names a document by its id; for duplicate_by=content upload with POST")
-	}
-	return nil
-}
-
-// stageJSON takes documents written as JSON: a list, or for PUT one.
-func (s *Server) stageJSON(c *gin.Context, u *upload, body io.Reader) error {
-	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, io.NopCloser(body), maxDocumentsJSON))
-	if err != nil {
-		return err
-	}
-	var request api.NewDocuments
-	base := "/documents/%d"
-	if u.id != "" {
-		var one api.NewDocument
-		if err := s.decode(raw, &one); err != nil {
-			return err
-		}
-		if one.ID != "" && one.ID != u.id {
-			return rag.Invalid("/id", "the id in the body is not the one in the address")
-		}
-		one.ID = u.id
-		request.Documents, base = []api.NewDocument{one}, ""
-	} else if err := s.decode(raw, &request); err != nil {
-		return err
-	}
-	if request.OnDuplicate != "" {
-		u.onDuplicate = request.OnDuplicate
-	}
-	if request.DuplicateBy != "" {
-		u.duplicateBy = request.DuplicateBy
-	}
-	if err := u.checkDuplicate(c.Request.Method); err != nil {
-		return err
-	}
-	for i, d := range request.Documents {
-		at := base
-		if at != "" {
-			at = fmt.Sprintf(base, i)
-		}
-		staged, err := s.stageDocument(c, u, d, at)
-		if err != nil {
-			return err
-		}
-		u.staged = append(u.staged, staged)
-	}
-	return nil
-}
-
-func (s *Server) stageDocument(c *gin.Context, u *upload, d api.NewDocument, at string) (ingest.Staged, error) {
-	if (d.Text != "") == (d.Chunks != nil) {
-		return ingest.Staged{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty_document", Pointer: at, Message: "a document has either text or chunks, and neither may be empty"}
-	}
-	up := ingest.Upload{ExternalID: d.ID, Title: d.Title, MediaType: d.MediaType, Metadata: d.Metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Text: d.Text}
-	for _, ch := range d.Chunks {
-		up.Chunks = append(up.Chunks, ingest.GivenChunk{Text: ch.Text, Headings: ch.Headings, Page: ch.Page})
-	}
-	staged, err := s.deps.Intake.Stage(c.Request.Context(), u.collection, up)
-	var problem *rag.Problem
-	if errors.As(err, &problem) {
-		moved := *problem
-		moved.Pointer = at + problem.Pointer
-		return staged, &moved
-	}
-	return staged, err
-}
-
-// decode reads JSON as a type of the API and checks it against the type's schema, as huma does for other requests.
-func (s *Server) decode(raw []byte, into any) error {
-	var loose any
-	if err := json.Unmarshal(raw, &loose); err != nil {
-		return rag.Invalid("", "the body is not valid JSON: %v", err)
-	}
-	schema := s.schemas.Schema(reflect.TypeOf(into).Elem(), true, "")
-	result := &huma.ValidateResult{}
-	huma.Validate(s.schemas, schema, huma.NewPathBuffer([]byte("body"), 4), huma.ModeWriteToServer, loose, result)
-	if len(result.Errors) > 0 {
-		var detail huma.ErrorDetailer
-		if errors.As(result.Errors[0], &detail) {
-			d := detail.ErrorDetail()
-			return rag.Invalid(pointer(d.Location), "%s at %s", d.Message, pointer(d.Location))
-		}
-		return rag.Invalid("", "%v", result.Errors[0])
-	}
-	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
-		return rag.Invalid("", "the body can't be read: %v", err)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ type desk struct {
 func newDesk() *desk {
 	return &desk{
 		task: Task{
-			Collection: rag.Collection{Dimension: 4, Chunking: rag.Chunking{MaxTokens: 8}}, Document: rag.Document{Title: "Kites", Version: 0},
+			Collection: rag.Collection{Dimension: 4}, Document: rag.Document{Title: "Kites", Version: 0, Chunking: rag.Chunking{MaxTokens: 8}},
 		},
 		rows: map[rag.ChunkID]rag.Chunk{}, indexed: map[rag.ChunkID]bool{}, vectors: map[rag.ChunkID]rag.Embedding{},
 		fail: func(string) error { return nil },

@@ -29,8 +29,9 @@ type Upload struct {
 	Filename    string
 	MediaType   string // for Text: text/plain (when empty), text/markdown or text/html; for Body the bytes decide
 	Metadata    rag.Metadata
-	OnDuplicate string // DuplicateReplace (also when empty), DuplicateSkip or DuplicateError: what to do with a duplicate
-	DuplicateBy string // DuplicateByID or DuplicateByContent: what makes one; when empty the id, or the bytes where there is none
+	Chunking    *rag.Chunking // nil for the collection's
+	OnDuplicate string        // DuplicateReplace (also when empty), DuplicateSkip or DuplicateError: what to do with a duplicate
+	DuplicateBy string        // DuplicateByID or DuplicateByContent: what makes one; when empty the id, or the bytes where there is none
 	Body        io.Reader
 	Text        string
 	Chunks      []GivenChunk
@@ -131,6 +132,7 @@ func (in *Intake) Stage(ctx context.Context, collection rag.Collection, u Upload
 func (in *Intake) open(u *Upload) (io.Reader, error) {
 	switch {
 	case u.Chunks != nil:
+		u.Chunking = &rag.Chunking{} // they are cut already
 		raw, err := json.Marshal(u.Chunks)
 		if err != nil {
 			return nil, fmt.Errorf("write chunks: %w", err)

@@ -18,7 +18,7 @@ type batch struct {
 // embed embeds and indexes the chunks that no earlier attempt has. While one batch is written the next is embedded, and no
 // more than these two are held, however large the document is. A text that the live version has too keeps its vector.
 func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Encoder) error {
-	kept, err := w.twinsOf(ctx, c, task)
+	kept, err := w.twinsOf(ctx, c, task, encoder)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,10 @@ func (w *Worker) makeBatches(ctx context.Context, c rag.Claim, task Task, encode
 func (w *Worker) makeBatch(ctx context.Context, task Task, encoder Encoder, kept twins, chunks []rag.Chunk) (batch, error) {
 	texts := make([]string, len(chunks))
 	for i, ch := range chunks {
-		texts[i] = chunk.EmbeddingText(task.Document.Title, ch)
+		var err error
+		if texts[i], err = chunk.EmbeddingText(task.Document.Title, ch, encoder); err != nil {
+			return batch{}, err
+		}
 	}
 	embeddings, reused, err := w.embeddings(ctx, task, encoder, kept, texts)
 	if err != nil {

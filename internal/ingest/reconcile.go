@@ -221,10 +221,16 @@ func (r *reconciling) fill(ctx context.Context, ids []rag.ChunkID) error {
 		var rows []Row
 		var texts []string
 		for _, id := range batch {
-			if h, ok := hits[id]; ok {
-				rows = append(rows, Row{Chunk: id, Document: h.Document, Metadata: h.Metadata})
-				texts = append(texts, chunk.EmbeddingText(h.Title, h.Chunk))
+			h, ok := hits[id]
+			if !ok {
+				continue
 			}
+			text, err := chunk.EmbeddingText(h.Title, h.Chunk, r.encoder)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, Row{Chunk: id, Document: h.Document, Metadata: h.Metadata})
+			texts = append(texts, text)
 		}
 		if len(rows) == 0 {
 			continue

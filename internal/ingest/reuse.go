@@ -34,7 +34,7 @@ const unitTolerance = 1e-3
 type twins map[[sha256.Size]byte]rag.ChunkID
 
 // twinsOf reads the live version's texts as they were embedded; about 40 bytes a chunk are kept of them.
-func (w *Worker) twinsOf(ctx context.Context, c rag.Claim, task Task) (twins, error) {
+func (w *Worker) twinsOf(ctx context.Context, c rag.Claim, task Task, encoder Encoder) (twins, error) {
 	found := twins{}
 	for from := 0; task.Document.LiveVersion != 0; {
 		page, err := w.Ledger.LiveChunks(ctx, c, from, livePage)
@@ -42,7 +42,11 @@ func (w *Worker) twinsOf(ctx context.Context, c rag.Claim, task Task) (twins, er
 			return nil, fmt.Errorf("read live chunks from %d: %w", from, err)
 		}
 		for _, ch := range page {
-			found[sha256.Sum256([]byte(chunk.EmbeddingText(task.LiveTitle, ch)))] = ch.ID
+			text, err := chunk.EmbeddingText(task.LiveTitle, ch, encoder)
+			if err != nil {
+				return nil, err
+			}
+			found[sha256.Sum256([]byte(text))] = ch.ID
 		}
 		if len(page) < livePage {
 			break

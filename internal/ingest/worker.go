@@ -19,13 +19,13 @@ import (
 // Task is what a worker has to know about a claimed ingest job.
 type Task struct {
 	Collection rag.Collection
-	Document   rag.Document // with the title, filename, media type and metadata of the version to make
+	Document   rag.Document // with the title, filename, media type, metadata and chunking of the version to make
 	Blob       string       // key of the version's original
 	Size       int64
 	Chunked    bool   // the chunk rows are written: an earlier attempt came that far
 	Live       bool   // the version is published: only the old ones are left to remove
 	LiveTitle  string // of the version that is live meanwhile; its chunks were embedded with it
-	Same       bool   // that version is of the same bytes and type, so its chunks are the new one's too
+	Same       bool   // that version is of the same bytes, type and chunking, so its chunks are the new one's too
 }
 
 // Cut is what parsing and chunking made of an original.
@@ -293,7 +293,7 @@ func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.Re
 	if err := w.Ledger.SetStage(ctx, c, rag.StageChunk); err != nil {
 		return Cut{}, err
 	}
-	chunks, err := chunk.Split(parsed, task.Collection.Chunking, until(ctx, encoder))
+	chunks, err := chunk.Split(parsed, cmp.Or(task.Document.Chunking, task.Collection.Chunking), until(ctx, encoder))
 	if err != nil {
 		return Cut{}, fmt.Errorf("chunk: %w", err)
 	}

@@ -60,12 +60,6 @@ const (
 	FieldStrings FieldType = "string[]"
 )
 
-// Chunking says how a collection's documents are cut.
-type Chunking struct {
-	MaxTokens int `json:"max_tokens"` // most tokens in a chunk's text, counted by the bi-encoder's tokenizer
-	Overlap   int `json:"overlap"`    // tokens repeated from the chunk before, inside a section
-}
-
 // Counts sums up a collection.
 type Counts struct {
 	Total    int // documents, deleted ones left out
@@ -110,6 +104,7 @@ type Document struct {
 	LiveVersion int // the version that search may return; 0 while there is none
 	Status      Status
 	Error       *Failure // why the newest version failed, or nil
+	Chunking    Chunking // that the newest version is cut by; zero where the client cut it
 	Chunks      int      // chunks of the live version
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -165,20 +160,6 @@ type Parsed struct {
 	Blocks   []Block
 	Pages    int      // 0 where the format has no pages
 	Warnings []string // for example: "page 3 has no text layer"
-}
-
-// Chunk is the text that gets one embedding. It belongs to one version of one document.
-type Chunk struct {
-	ID        ChunkID
-	Document  DocumentID
-	Version   int
-	Ordinal   int // place in the document, from 0
-	Text      string
-	Headings  []string
-	PageStart int // from 1; 0 where the format has no pages
-	PageEnd   int // the last page it touches, inclusive
-	Span      Span
-	Tokens    int // of Text, counted by the collection's bi-encoder
 }
 
 // Candidate is a chunk that a first-stage search found.
@@ -352,6 +333,7 @@ type Passage struct {
 	PageStart  int
 	PageEnd    int
 	Span       Span
+	Header     string // first row of the table that Text goes on with; shown before it, and not in Span
 	Text       string
 	Truncated  bool // cut to fit the budget; Text then ends in a mark
 	Metadata   Metadata

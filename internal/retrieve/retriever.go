@@ -148,7 +148,7 @@ func (r *Retriever) rerank(ctx context.Context, q Query, hits []rag.Hit, deadlin
 	defer cancel()
 	passages := make([]string, len(hits))
 	for i, h := range hits {
-		passages[i] = h.Chunk.Text
+		passages[i] = h.Chunk.Shown()
 	}
 	scores, err := r.Scorer.Score(ctx, encode.Pairs{Query: q.Text, Passages: passages, Sure: q.Sure, Enough: enough(hits, q.TopK, q.Tolerance)})
 	res.Reranked = scores.Count

@@ -144,7 +144,7 @@ func testIngest(t *testing.T, b bundle) {
 	a := b.put(t, upload("one", "v1"))
 	want := rag.Document{
 		ID: a.Document.ID, Collection: b.collection.ID, ExternalID: "one", Title: "About one", Filename: "one.txt",
-		MediaType: "text/plain", Size: 2, SHA256: "sha of v1", Version: 1, Status: rag.StatusQueued,
+		MediaType: "text/plain", Size: 2, SHA256: "sha of v1", Version: 1, Status: rag.StatusQueued, Chunking: b.collection.Chunking,
 		Metadata: rag.Metadata{"year": int64(2026), "tags": []string{"a", "b"}},
 	}
 	ignore := cmpopts.IgnoreFields(rag.Document{}, "CreatedAt", "UpdatedAt")

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/client"
+	"github.com/redkite/redkite/internal/evaluate"
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// compareCommand measures ways of cutting on long documents, through the server's own API.
+type compareCommand struct {
+	Data       string   `required:"" type:"existingdir" help:"Labelled set in BEIR's layout, of short documents."`
+	Split      string   `default:"test" help:"Judgements to use."`
+	Size       int      `default:"40" help:"Documents bound into one book."`
+	Books      int      `help:"Only so many books: of what the queries are about, and the first others. Defaults to all."`
+	Queries    int      `help:"Ask only the first so many queries. Defaults to all."`
+	Cut        []string `help:"Ways of cutting: strategy:max_tokens:overlap:parent_tokens, what follows the strategy may be left out." default:"structure:128:16,structure:256:32,structure:448:32,tokens:128:16,tokens:256:32,tokens:448:32,sentences:128:16,sentences:256:32,sentences:448:32,page:256:32,parent-child:128:16:512,parent-child:128:16:1024,parent-child:256:32:1024"`
+	Candidates int      `default:"50" help:"Chunks that the cross-encoder reads."`
+	Rerank     bool     `default:"true" negatable:"" help:"Measure the cross-encoder's order too."`
+	Keep       bool     `help:"Leave the collections there."`
+	connection `embed:""`
+}
+
+// cutting is one way of cutting and what was measured of it.
+type cutting struct {
+	Chunking rag.Chunking `json:"chunking"`
+	Chunks   int          `json:"chunks"`
+	Seconds  float64      `json:"ingest_seconds"`
+	Dense    cutQuality   `json:"dense"`
+	Reranked *cutQuality  `json:"reranked,omitempty"`
+}
+
+// cutQuality is a mean over the queries, of the first ten hits.
+type cutQuality struct {
+	NDCG10     float64 `json:"ndcg_at_10"`
+	SpanRecall float64 `json:"span_recall_at_10"` // share of the relevant characters that are shown
+	Shown      float64 `json:"characters_shown"`
+}
+
+// shownHits is how many hits the figures are of.
+const shownHits = 10
+
+// Run makes a collection of the books for each way of cutting, asks every query, and prints a row.
+func (c compareCommand) Run(ctx context.Context, o output) error {
+	set, err := evaluate.Load(c.Data, c.Split)
+	if err != nil {
+		return err
+	}
+	if c.Books > 0 || c.Queries > 0 {
+		documents, queries := len(set.Corpus), len(set.Queries)
+		if c.Books > 0 {
+			documents = c.Books * c.Size
+		}
+		if c.Queries > 0 {
+			queries = c.Queries
+		}
+		set = set.Part(documents, queries)
+	}
+	library, err := evaluate.Bind(ctx, set, c.Size)
+	if err != nil {
+		return err
+	}
+	asked := make([]api.NewChunking, len(c.Cut))
+	for i, way := range c.Cut {
+		if asked[i], err = parseCut(way); err != nil {
+			return err
+		}
+	}
+	var rows []cutting
+	for _, a := range asked {
+		row, err := c.measure(ctx, o, c.client(), library, a)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row)
+	}
+	if o.json {
+		return printJSON(o, map[string]any{"books": len(library.Books), "documents": len(set.Corpus), "queries": len(library.Queries), "cuts": rows})
+	}
+	fmt.Fprintf(o.out, "%d books of %d documents, %d queries; the first %d hits\n", len(library.Books), c.Size, len(library.Queries), shownHits)
+	return printCuts(o, rows)
+}
+
+// parseCut reads strategy:max_tokens:overlap:parent_tokens.
+func parseCut(way string) (api.NewChunking, error) {
+	parts := strings.Split(way, ":")
+	strategy := rag.Strategy(parts[0])
+	asked := api.NewChunking{Strategy: &strategy}
+	for i, to := range []**int{&asked.MaxTokens, &asked.Overlap, &asked.ParentTokens} {
+		if len(parts) <= i+1 {
+			break
+		}
+		n, err := strconv.Atoi(parts[i+1])
+		if err != nil {
+			return asked, fmt.Errorf("--cut %s: %q is no number", way, parts[i+1])
+		}
+		*to = &n
+	}
+	if len(parts) > 4 {
+		return asked, fmt.Errorf("--cut %s has more than strategy, max_tokens, overlap and parent_tokens", way)
+	}
+	return asked, nil
+}
+
+// measure fills a collection of its own, which is removed again, and asks.
+func (c compareCommand) measure(ctx context.Context, o output, server *client.Client, l evaluate.Library, asked api.NewChunking) (row cutting, err error) {
+	name := fmt.Sprintf("compare-%d", time.Now().UnixNano())
+	made, err := server.CreateCollection(ctx, api.NewCollection{Name: name, Chunking: &asked})
+	if err != nil {
+		return row, err
+	}
+	if !c.Keep {
+		defer func() {
+			_, deleted := server.DeleteCollection(context.WithoutCancel(ctx), name)
+			err = errors.Join(err, deleted)
+		}()
+	}
+	row.Chunking = made.Chunking
+	began := time.Now()
+	if err := fillBooks(ctx, server, name, l.Books); err != nil {
+		return row, err
+	}
+	row.Seconds = time.Since(began).Seconds()
+	filled, err := server.Collection(ctx, name)
+	if err != nil {
+		return row, err
+	}
+	row.Chunks = filled.Chunks
+	if row.Dense, err = c.ask(ctx, o, server, name, l, false); err != nil || !c.Rerank {
+		return row, err
+	}
+	reranked, err := c.ask(ctx, o, server, name, l, true)
+	row.Reranked = &reranked
+	return row, err
+}
+
+// fillBooks uploads books and waits until they are searchable.
+func fillBooks(ctx context.Context, server *client.Client, collection string, books []evaluate.Text) error {
+	for _, b := range books {
+		if _, err := server.UploadDocuments(ctx, collection, []api.NewDocument{{ID: b.ID, Title: b.Title, Text: b.Text, MediaType: "text/markdown"}}); err != nil {
+			return err
+		}
+	}
+	for {
+		now, err := server.Collection(ctx, collection)
+		if err != nil {
+			return err
+		}
+		if now.Documents.Failed > 0 {
+			return fmt.Errorf("%d books failed; see redkite jobs list --state failed -c %s", now.Documents.Failed, collection)
+		}
+		if now.Documents.Pending == 0 {
+			return nil
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// ask means the figures over the queries.
+func (c compareCommand) ask(ctx context.Context, o output, server *client.Client, collection string, l evaluate.Library, rerank bool) (cutQuality, error) {
+	p := newProgress(o, len(l.Queries), map[bool]string{false: "queries, bi-encoder", true: "queries, reranked"}[rerank])
+	defer p.finish()
+	var sum cutQuality
+	for _, q := range l.Queries {
+		result, err := server.Search(ctx, collection, api.Search{
+			Query: q.Text, TopK: c.Candidates, Candidates: c.Candidates, Rerank: &rerank, DeadlineMS: int(evalDeadline.Milliseconds()),
+		})
+		if err != nil {
+			return sum, err
+		}
+		if len(result.Degraded) > 0 || result.Ended == "deadline" {
+			return sum, fmt.Errorf("query %s: %d of %d candidates reranked, degraded %v: its figures would not count", q.ID, result.Reranked, result.Candidates, result.Degraded)
+		}
+		hits := make([]evaluate.Found, len(result.Hits))
+		for i, h := range result.Hits {
+			hits[i] = evaluate.Found{Book: h.DocumentID, Chunk: h.Span, Shown: h.Span}
+			if h.Parent != nil {
+				hits[i].Shown = h.Parent.Span
+			}
+		}
+		top := hits[:min(shownHits, len(hits))]
+		sum.NDCG10 += evaluate.NDCG(l.Ranking(hits), l.Relevant[q.ID], 10)
+		sum.SpanRecall += l.Recall(top, l.Relevant[q.ID])
+		sum.Shown += float64(l.Shown(top))
+		p.add(1, q.ID)
+	}
+	n := float64(len(l.Queries))
+	return cutQuality{sum.NDCG10 / n, sum.SpanRecall / n, sum.Shown / n}, nil
+}
+
+func printCuts(o output, rows []cutting) error {
+	table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "strategy\tmax\toverlap\tparent\tchunks\tingest s\tnDCG@10\tspan recall@10\tshown\treranked: nDCG@10\tspan recall@10\tshown\t")
+	for _, r := range rows {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%.1f\t%.4f\t%.4f\t%.0f\t", r.Chunking.Strategy, r.Chunking.MaxTokens, r.Chunking.Overlap,
+			r.Chunking.ParentTokens, r.Chunks, r.Seconds, r.Dense.NDCG10, r.Dense.SpanRecall, r.Dense.Shown)
+		if r.Reranked == nil {
+			fmt.Fprintln(table, "-\t-\t-\t")
+			continue
+		}
+		fmt.Fprintf(table, "%.4f\t%.4f\t%.0f\t\n", r.Reranked.NDCG10, r.Reranked.SpanRecall, r.Reranked.Shown)
+	}
+	return table.Flush()
+}
