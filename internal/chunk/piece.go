@@ -65,7 +65,7 @@ func singles(pieces []piece) [][]piece {
 // pieces cuts a block into sentences, or lines where lines mean something, and those that are too big between tokens.
 func (s *splitter) pieces(b block) ([]piece, error) {
 	text := s.text[b.start:b.end]
-	prose := b.kind == rag.BlockParagraph || b.kind == rag.BlockHeading
+	prose := b.kind == rag.BlockParagraph || b.kind == rag.BlockHeading || b.kind == rag.BlockCaption
 	ends := lineEnds
 	if prose {
 		ends = sentenceEnds
