@@ -82,12 +82,13 @@ type Uploaded struct {
 
 // UploadedDocument is one document taken.
 type UploadedDocument struct {
-	DocumentID string       `json:"document_id"`
-	Filename   string       `json:"filename,omitempty"`
-	JobID      rag.JobID    `json:"job_id,omitempty" doc:"The job that makes it searchable; left out where nothing is to be done."`
-	Status     rag.Status   `json:"status"`
-	Unchanged  bool         `json:"unchanged" doc:"Nothing is to be done: the same bytes, title and metadata are there already, or the upload was skipped as a duplicate of this document."`
-	Error      *rag.Failure `json:"error,omitempty"`
+	DocumentID string        `json:"document_id"`
+	Filename   string        `json:"filename,omitempty"`
+	JobID      rag.JobID     `json:"job_id,omitempty" doc:"The job that makes it searchable; left out where nothing is to be done."`
+	Status     rag.Status    `json:"status"`
+	Unchanged  bool          `json:"unchanged" doc:"Nothing is to be done: the same bytes, title and metadata are there already, or the upload was skipped as a duplicate of this document."`
+	Error      *rag.Failure  `json:"error,omitempty"`
+	Warnings   []rag.Warning `json:"warnings,omitempty" doc:"What is amiss in it, where the job is over."`
 }
 
 // RefusedFile is one file of an upload that was not taken.
@@ -110,6 +111,7 @@ type Document struct {
 	LiveVersion int            `json:"live_version" doc:"Version that search returns; 0 while there is none."`
 	Status      rag.Status     `json:"status" doc:"State of the newest version."`
 	Error       *rag.Failure   `json:"error,omitempty"`
+	Warnings    []rag.Warning  `json:"warnings" doc:"What is amiss in the newest version, that can be searched all the same: partial_text, ocr_used, truncated, encoding_guessed, hidden_text, read_as_plain_text."`
 	Chunks      int            `json:"chunks" doc:"Chunks of the live version."`
 	CreatedAt   time.Time      `json:"created_at"`
 	UpdatedAt   time.Time      `json:"updated_at"`

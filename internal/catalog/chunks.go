@@ -120,7 +120,7 @@ func statusAt(stage rag.Stage) (rag.Status, bool) {
 func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest.Cut) error {
 	chunks := cut.Chunks
 	if cut.Warnings == nil {
-		cut.Warnings = []string{}
+		cut.Warnings = []rag.Warning{}
 	}
 	warnings, err := toJSON(cut.Warnings)
 	if err != nil {

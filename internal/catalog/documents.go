@@ -14,7 +14,7 @@ import (
 // documentColumns describe a document by its newest version v; l is its live version.
 const documentColumns = `d.id, d.collection_id, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.media_type, v.size, v.sha256, v.metadata,
 	d.version, COALESCE(d.live_version, 0), ` + documentState + `,
-	v.error_code, v.error_message, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
+	v.error_code, v.error_message, v.warnings, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
 
 // documentState is the state of a document d whose newest version is v.
 const documentState = `CASE WHEN d.deleted_at IS NULL THEN v.state ELSE 'deleting' END`
@@ -25,10 +25,10 @@ const documentTables = ` FROM documents d
 
 func scanDocument(r row) (rag.Document, error) {
 	var d rag.Document
-	var metadata, code, message string
+	var metadata, code, message, warnings string
 	var created, updated int64
 	if err := r.Scan(&d.ID, &d.Collection, &d.ExternalID, &d.Title, &d.Filename, &d.MediaType, &d.Size, &d.SHA256,
-		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &d.Chunks, &created, &updated); err != nil {
+		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &warnings, &d.Chunks, &created, &updated); err != nil {
 		return rag.Document{}, err
 	}
 	d.Error = failure(code, message)
@@ -36,6 +36,12 @@ func scanDocument(r row) (rag.Document, error) {
 	var err error
 	if d.Metadata, err = toMetadata(metadata); err != nil {
 		return rag.Document{}, fmt.Errorf("document %d: %w", d.ID, err)
+	}
+	if warnings == "[]" {
+		return d, nil
+	}
+	if err := json.Unmarshal([]byte(warnings), &d.Warnings); err != nil {
+		return rag.Document{}, fmt.Errorf("read warnings of document %d: %w", d.ID, err)
 	}
 	return d, nil
 }
@@ -99,24 +105,6 @@ func (c *Catalog) Documents(ctx context.Context, collection rag.CollectionID, p 
 		return nil, unavailable(fmt.Sprintf("list documents of collection %d", collection), err)
 	}
 	return page, nil
-}
-
-// Warnings gives what the parser found amiss in the document's newest version.
-func (c *Catalog) Warnings(ctx context.Context, id rag.DocumentID) ([]string, error) {
-	var text string
-	err := c.read.QueryRowContext(ctx, `SELECT v.warnings FROM documents d
-		JOIN versions v ON v.document_id = d.id AND v.version = d.version WHERE d.id = ?`, id).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, rag.NotFound("there is no document with number %d", id)
-	}
-	if err != nil {
-		return nil, unavailable(fmt.Sprintf("read warnings of document %d", id), err)
-	}
-	var warnings []string
-	if err := json.Unmarshal([]byte(text), &warnings); err != nil {
-		return nil, fmt.Errorf("read warnings of document %d: %w", id, err)
-	}
-	return warnings, nil
 }
 
 // NeededBlobs gives those of the blobs that a version of any document names: what a sweep must keep.

@@ -20,7 +20,7 @@ type Tokenizer interface {
 }
 
 // Split cuts a parsed document. Headings are carried as each chunk's path, not repeated in its text; only a heading
-// with nothing below it becomes a chunk of its own. A document without any text is a rag.Problem of code "no_chunks".
+// with nothing below it becomes a chunk of its own. A document without any text is a rag.Problem of code "empty".
 func Split(p rag.Parsed, o rag.Chunking, t Tokenizer) ([]rag.Chunk, error) {
 	s, err := newSplitter(p.Text, o, t)
 	if err != nil {
@@ -36,7 +36,7 @@ func Split(p rag.Parsed, o rag.Chunking, t Tokenizer) ([]rag.Chunk, error) {
 		}
 	}
 	if len(s.chunks) == 0 {
-		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "no_chunks", Message: "the document holds no text to search"}
+		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no text to search"}
 	}
 	return s.chunks, nil
 }
@@ -173,7 +173,7 @@ func FromGiven(given []Given, most int, t Tokenizer) ([]rag.Chunk, error) {
 		at += runes + len(separator)
 	}
 	if len(chunks) == 0 {
-		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "no_chunks", Message: "the document holds no chunk"}
+		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no chunk"}
 	}
 	return chunks, nil
 }

@@ -31,7 +31,7 @@ type Task struct {
 // Cut is what parsing and chunking made of an original.
 type Cut struct {
 	Title    string // the document's own; used where the client gave none
-	Warnings []string
+	Warnings []rag.Warning
 	Chunks   []rag.Chunk
 }
 
@@ -284,7 +284,7 @@ func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.Re
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			return Cut{}, &rag.Problem{
-				Kind: rag.ErrInvalid, Code: "parse_timeout", Err: err,
+				Kind: rag.ErrInvalid, Code: "timeout", Err: err,
 				Message: fmt.Sprintf("the document could not be parsed within %s; split it or raise parse_timeout", w.Timeout),
 			}
 		}

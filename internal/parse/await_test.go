@@ -40,7 +40,7 @@ func TestAPanicIsAnError(t *testing.T) {
 	r.formats = append(r.formats, format{"bad", nil, formatFunc(func(*builder) { panic("library bug") })})
 	_, err := r.Parse(t.Context(), rag.Original{ReadSeeker: strings.NewReader("x"), Size: 1, MediaType: "bad"})
 	var p *rag.Problem
-	if !errors.As(err, &p) || p.Code != "parse_failed" || strings.Contains(p.Message, "library bug") || !strings.Contains(err.Error(), "library bug") {
+	if !errors.As(err, &p) || p.Code != "parse_error" || strings.Contains(p.Message, "library bug") || !strings.Contains(err.Error(), "library bug") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -17,7 +17,7 @@ type builder struct {
 	full     bool
 	given    string // the document's own title
 	pages    int    // 0 where the format has none
-	warnings []string
+	warnings []rag.Warning
 
 	text   strings.Builder
 	runes  int
@@ -90,15 +90,15 @@ func (b *builder) take(other *builder) {
 	b.warnings = append(b.warnings, other.warnings...)
 }
 
-// warn notes what the user should know of a document that can be searched all the same.
-func (b *builder) warn(format string, args ...any) {
-	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
+// warn notes what the user should know of a document that can be searched all the same; the code is one of rag's.
+func (b *builder) warn(code, format string, args ...any) {
+	b.warnings = append(b.warnings, rag.Warning{Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
 // parsed ends the document. The title is its own, else the first heading.
 func (b *builder) parsed() (rag.Parsed, error) {
 	if b.full {
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrTooLarge, Code: "text_too_large", Message: fmt.Sprintf("the document holds more than %d bytes of text; split it", b.maxText)}
+		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf("the document holds more than %d bytes of text; split it", b.maxText)}
 	}
 	title := strings.Join(strings.Fields(clean(b.given)), " ")
 	if title == "" {

@@ -33,7 +33,7 @@ func (markdownFormat) Parse(ctx context.Context, o rag.Original, b *builder) err
 	title, source := frontMatter([]byte(newlines(decoded)))
 	b.given = title
 	if why := hostileMarkdown(source); why != "" {
-		b.warn("%s: the file was read as plain text", why)
+		b.warn(rag.WarnReadAsPlainText, "%s: the file was read as plain text", why)
 		plainText(string(source), b)
 		return nil
 	}

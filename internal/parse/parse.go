@@ -78,7 +78,7 @@ func (r *Registry) parser(mediaType string) Format {
 func (r *Registry) Parse(ctx context.Context, o rag.Original) (rag.Parsed, error) {
 	parser := r.parser(o.MediaType)
 	if parser == nil {
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "no parser reads " + o.MediaType}
+		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported", Message: "no parser reads " + o.MediaType}
 	}
 	p, err := await(ctx, func() (rag.Parsed, error) {
 		b := &builder{maxText: r.maxText}
@@ -140,7 +140,7 @@ func unreadable(mediaType string, err error) error {
 		return err
 	}
 	return &rag.Problem{
-		Kind: rag.ErrInvalid, Code: "parse_failed", Err: err,
+		Kind: rag.ErrInvalid, Code: "parse_error", Err: err,
 		Message: fmt.Sprintf("the file can't be read as %s: it is damaged or not complete; save it anew and upload it again", mediaType),
 	}
 }

@@ -163,7 +163,7 @@ func TestPDFKeepsPages(t *testing.T) {
 	if diff := cmp.Diff(want, check(t, p)); diff != "" {
 		t.Error(diff)
 	}
-	if p.Title != "Yearly report" || p.Pages != 4 || !slices.Equal(p.Warnings, []string{"1 of 4 pages have no text layer: 2"}) {
+	if p.Title != "Yearly report" || p.Pages != 4 || !slices.Equal(p.Warnings, []rag.Warning{{Code: rag.WarnPartialText, Message: "1 of 4 pages have no text layer: 2"}}) {
 		t.Errorf("title %q, %d pages, warnings %v", p.Title, p.Pages, p.Warnings)
 	}
 }
@@ -180,8 +180,8 @@ func TestRefusals(t *testing.T) {
 		{"PDF without text", TypePDF, pdf(t, nil, picture, ""), "no_text_layer"},
 		{"PDF without anything", TypePDF, pdf(t, nil, "", ""), "empty"},
 		{"encrypted PDF", TypePDF, secret, "encrypted"},
-		{"damaged PDF", TypePDF, []byte("%PDF-1.7\nnothing more"), "parse_failed"},
-		{"unknown type", "image/png", []byte("x"), "unsupported_media_type"},
+		{"damaged PDF", TypePDF, []byte("%PDF-1.7\nnothing more"), "parse_error"},
+		{"unknown type", "image/png", []byte("x"), "unsupported"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

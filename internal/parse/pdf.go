@@ -66,7 +66,7 @@ func (f *pdfFormat) read(ctx context.Context, instance pdfium.Pdfium, o rag.Orig
 		return unreadable(TypePDF, err)
 	}
 	if count.PageCount > f.maxPages {
-		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_many_pages", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", count.PageCount, f.maxPages)}
+		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", count.PageCount, f.maxPages)}
 	}
 	pages, err := f.pages(ctx, pdfDocument{instance: instance, ref: opened.Document}, count.PageCount)
 	if err != nil {
@@ -78,7 +78,7 @@ func (f *pdfFormat) read(ctx context.Context, instance pdfium.Pdfium, o rag.Orig
 	}
 	b.given, b.pages = metaTitle(instance, opened.Document), count.PageCount
 	if len(pages.textless) > 0 {
-		b.warn("%s", textlessWarning(pages.textless, count.PageCount))
+		b.warn(rag.WarnPartialText, "%s", textlessWarning(pages.textless, count.PageCount))
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (f *pdfFormat) pages(ctx context.Context, document pdfDocument, count int) 
 			bytes += int64(len(line.text))
 		}
 		if bytes > f.maxText {
-			return pages, &rag.Problem{Kind: rag.ErrTooLarge, Code: "text_too_large", Message: fmt.Sprintf("the PDF holds more than %d bytes of text; split it", f.maxText)}
+			return pages, &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf("the PDF holds more than %d bytes of text; split it", f.maxText)}
 		}
 		pages.lines = append(pages.lines, lines...)
 	}

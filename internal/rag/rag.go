@@ -109,8 +109,9 @@ type Document struct {
 	Version     int // newest version, from 1
 	LiveVersion int // the version that search may return; 0 while there is none
 	Status      Status
-	Error       *Failure // why the newest version failed, or nil
-	Chunks      int      // chunks of the live version
+	Error       *Failure  // why the newest version failed, or nil
+	Warnings    []Warning // of the newest version
+	Chunks      int       // chunks of the live version
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
@@ -162,8 +163,8 @@ type Parsed struct {
 	Title    string // found in the document; may be empty
 	Text     string // the normalised text that every span points into
 	Blocks   []Block
-	Pages    int      // 0 where the format has no pages
-	Warnings []string // for example: "page 3 has no text layer"
+	Pages    int // 0 where the format has no pages
+	Warnings []Warning
 }
 
 // Chunk is the text that gets one embedding. It belongs to one version of one document.

@@ -183,6 +183,6 @@ func testIngest(t *testing.T, b bundle) {
 
 // warned adds a warning to what was cut.
 func (bundle) warned(c ingest.Cut) ingest.Cut {
-	c.Warnings = []string{"page 3 has no text layer"}
+	c.Warnings = []rag.Warning{{Code: rag.WarnPartialText, Message: "page 3 has no text layer"}}
 	return c
 }
