@@ -25,11 +25,11 @@ const (
 
 // Parse reads HTML. Elements nested more than 512 deep are refused by the HTML parser.
 func (htmlFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
-	raw, err := readAll(ctx, o)
+	raw, err := readMost(ctx, o, mostMarkup)
 	if err != nil {
 		return err
 	}
-	text, err := decode(raw, TypeHTML)
+	text, err := b.decode(raw, TypeHTML)
 	if err != nil {
 		return err
 	}

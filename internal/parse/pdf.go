@@ -19,7 +19,6 @@ import (
 type pdfFormat struct {
 	engine   pdfEngine
 	maxPages int
-	maxText  int64
 }
 
 // Parse reads a PDF page by page. A page that shows something and has no text is a warning; a document without any text
@@ -66,52 +65,55 @@ func (f *pdfFormat) read(ctx context.Context, instance pdfium.Pdfium, o rag.Orig
 		return unreadable(TypePDF, err)
 	}
 	if count.PageCount > f.maxPages {
-		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", count.PageCount, f.maxPages)}
+		return tooLarge("the PDF has %d pages and the limit is %d; split it", count.PageCount, f.maxPages)
 	}
-	pages, err := f.pages(ctx, pdfDocument{instance: instance, ref: opened.Document}, count.PageCount)
+	textless, err := pdfPages(ctx, pdfDocument{instance: instance, ref: opened.Document}, count.PageCount, b)
 	if err != nil {
 		return err
 	}
-	layOut(b, pages.lines)
-	if len(b.blocks) == 0 && len(pages.textless) > 0 {
+	if b.count == 0 && len(textless) > 0 {
 		return &rag.Problem{Kind: rag.ErrInvalid, Code: "no_text_layer", Message: fmt.Sprintf("none of the PDF's %d pages holds text: it is a scan or a picture; run text recognition on it first", count.PageCount)}
 	}
 	b.given, b.pages = metaTitle(instance, opened.Document), count.PageCount
-	if len(pages.textless) > 0 {
-		b.warn(rag.WarnPartialText, "%s", textlessWarning(pages.textless, count.PageCount))
+	if len(textless) > 0 {
+		b.warn(rag.WarnPartialText, "%s", textlessWarning(textless, count.PageCount))
 	}
 	return nil
 }
 
-// pdfPages is what is read of a document's pages.
-type pdfPages struct {
-	lines    []pdfLine
-	textless []int // pages, from 1, that show something and hold no text
-}
+// pdfWindow is how much text of a PDF is laid out at once, by sizes and distances that it has in common: all of most
+// documents. A longer one is laid out piece by piece, each of whole pages.
+const pdfWindow = 8 << 20
 
-func (f *pdfFormat) pages(ctx context.Context, document pdfDocument, count int) (pdfPages, error) {
-	var pages pdfPages
-	bytes := int64(0)
+// pdfPages reads and lays out the pages. It gives those, from 1, that show something and hold no text.
+func pdfPages(ctx context.Context, document pdfDocument, count int, b *builder) (textless []int, err error) {
+	var lines []pdfLine
+	bytes := 0
 	for i := range count {
 		if err := ctx.Err(); err != nil {
-			return pages, err
+			return nil, err
 		}
-		lines, shows, err := document.page(i)
+		page, shows, err := document.page(i)
 		if err != nil {
-			return pages, unreadable(TypePDF, fmt.Errorf("page %d: %w", i+1, err))
+			return nil, unreadable(TypePDF, fmt.Errorf("page %d: %w", i+1, err))
 		}
-		if len(lines) == 0 && shows {
-			pages.textless = append(pages.textless, i+1)
+		if len(page) == 0 && shows {
+			textless = append(textless, i+1)
 		}
-		for _, line := range lines {
-			bytes += int64(len(line.text))
+		for _, line := range page {
+			bytes += len(line.text)
 		}
-		if bytes > f.maxText {
-			return pages, &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf("the PDF holds more than %d bytes of text; split it", f.maxText)}
+		lines = append(lines, page...)
+		b.progress(i+1, count)
+		if bytes >= pdfWindow || i == count-1 {
+			layOut(b, lines)
+			lines, bytes = nil, 0
 		}
-		pages.lines = append(pages.lines, lines...)
+		if b.full {
+			return textless, nil
+		}
 	}
-	return pages, nil
+	return textless, nil
 }
 
 // textlessWarning names the pages, the first ten at most.

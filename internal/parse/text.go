@@ -1,11 +1,15 @@
 package parse
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/net/html/charset"
+	"golang.org/x/text/transform"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -13,70 +17,115 @@ import (
 // textFormat reads plain text: paragraphs are what empty lines separate.
 type textFormat struct{}
 
-// Parse reads plain text.
+// mostParagraph is how long a block of plain text may be: one that is longer, such as a file without empty lines, is
+// several, cut at ends of lines.
+const mostParagraph = 128 << 10
+
+// Parse reads plain text as it comes, however long it is.
 func (textFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
-	raw, err := readAll(ctx, o)
+	return streamText(ctx, o, b)
+}
+
+// streamText reads an original as plain text, a piece at a time.
+func streamText(ctx context.Context, o rag.Original, b *builder) error {
+	if _, err := o.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read original: %w", err)
+	}
+	from := &counted{ctx: ctx, o: o}
+	decoder, err := b.decoder(from)
 	if err != nil {
 		return err
 	}
-	text, err := decode(raw, TypeText)
-	if err != nil {
-		return err
+	if _, err := o.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read original: %w", err)
 	}
-	plainText(text, b)
-	return nil
+	from.read = 0
+	text := io.Reader(from)
+	if decoder != nil {
+		text = transform.NewReader(from, decoder)
+	}
+	return paragraphsOf(transform.NewReader(text, &plainNewlines{}), b, func() { b.progress(from.read, int(o.Size)) })
 }
 
 func plainText(text string, b *builder) {
-	var paragraph []string
-	flush := func() {
-		b.add(rag.BlockParagraph, strings.Join(paragraph, "\n"))
-		paragraph = paragraph[:0]
-	}
-	for line := range strings.SplitSeq(newlines(text), "\n") {
-		if strings.TrimSpace(line) == "" {
-			flush()
-			continue
+	_ = paragraphsOf(strings.NewReader(newlines(text)), b, func() {}) // a string can be read
+}
+
+// paragraphsOf adds the paragraphs of a text whose lines end in \n; told is called now and then.
+func paragraphsOf(text io.Reader, b *builder, told func()) error {
+	lines := bufio.NewReaderSize(text, 64<<10)
+	var open []byte // of the paragraph
+	whole := true   // the last line has ended
+	for !b.full {
+		piece, err := lines.ReadSlice('\n')
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			return fmt.Errorf("read original: %w", err)
 		}
-		paragraph = append(paragraph, strings.TrimRight(line, " \t"))
+		ends := err != bufio.ErrBufferFull
+		if whole && ends && len(bytes.TrimSpace(piece)) == 0 {
+			b.add(rag.BlockParagraph, string(open))
+			open = open[:0]
+			told()
+		} else if open = append(open, piece...); ends {
+			open = append(bytes.TrimRight(open, " \t\n"), '\n')
+		}
+		whole = ends
+		for len(open) > mostParagraph && !b.full {
+			cut := paragraphCut(open)
+			b.add(rag.BlockParagraph, string(open[:cut]))
+			open = append(open[:0], open[cut:]...)
+			told()
+		}
+		if err == io.EOF {
+			told()
+			b.add(rag.BlockParagraph, string(open))
+			return nil
+		}
 	}
-	flush()
+	return nil
+}
+
+// paragraphCut gives where a paragraph that is too long is cut: after a line, else a word, else a character, in its
+// second half.
+func paragraphCut(text []byte) int {
+	const half = mostParagraph / 2
+	for _, ends := range []string{"\n", " \t"} {
+		if at := bytes.LastIndexAny(text[half:mostParagraph], ends); at >= 0 {
+			return half + at + 1
+		}
+	}
+	cut := mostParagraph
+	for cut > half && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return cut
+}
+
+// plainNewlines makes \n of each \r\n and \r.
+type plainNewlines struct{ transform.NopResetter }
+
+// Transform implements transform.Transformer.
+func (*plainNewlines) Transform(dst, src []byte, atEOF bool) (written, read int, err error) {
+	for read < len(src) {
+		if written == len(dst) {
+			return written, read, transform.ErrShortDst
+		}
+		c := src[read]
+		if c == '\r' {
+			if read+1 == len(src) && !atEOF {
+				return written, read, transform.ErrShortSrc
+			}
+			if c = '\n'; read+1 < len(src) && src[read+1] == '\n' {
+				read++
+			}
+		}
+		dst[written] = c
+		written++
+		read++
+	}
+	return written, read, nil
 }
 
 func newlines(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
-}
-
-// decode turns bytes into UTF-8 without a byte order mark. A byte order mark says how they are written; else they are
-// UTF-8 where that fits, even if some bytes are damaged; else what an HTML page says of itself, or Windows-1252.
-func decode(raw []byte, mediaType string) (string, error) {
-	encoding, name, certain := charset.DetermineEncoding(raw, "")
-	if name == "utf-8" || !certain && name != "iso-2022-jp" && looksLikeUTF8(raw) {
-		return strings.TrimPrefix(string(raw), "\uFEFF"), nil
-	}
-	decoded, err := encoding.NewDecoder().Bytes(raw)
-	if err != nil {
-		return "", unreadable(mediaType, err)
-	}
-	return strings.TrimPrefix(string(decoded), "\uFEFF"), nil
-}
-
-// looksLikeUTF8 reports whether all bytes are UTF-8, or at least ten characters beyond ASCII are for each byte that is
-// not. In other encodings such characters come about by chance only, and seldom.
-func looksLikeUTF8(raw []byte) bool {
-	if utf8.Valid(raw) {
-		return true
-	}
-	good, bad := 0, 0
-	for i := 0; i < len(raw); {
-		r, size := utf8.DecodeRune(raw[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			bad++
-		case size > 1:
-			good++
-		}
-		i += size
-	}
-	return good >= 10*bad
 }

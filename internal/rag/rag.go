@@ -167,6 +167,23 @@ type Parsed struct {
 	Warnings []Warning
 }
 
+// Window is a run of a document's blocks, handed over while the rest is still being parsed. The texts of all windows, put
+// one after the other, are the document's normalised text. One without blocks only tells how far the parser is.
+type Window struct {
+	Start  int     // code points of the text before it
+	Text   string  // its piece of the normalised text
+	Blocks []Block // their spans are places in Text
+	Done   int     // of Total: pages where the format has them, else bytes of the original
+	Total  int     // 0 where the parser can't tell
+}
+
+// Findings are what is known of a document once all of it is parsed.
+type Findings struct {
+	Title    string // found in the document; may be empty
+	Pages    int    // 0 where the format has no pages
+	Warnings []Warning
+}
+
 // Chunk is the text that gets one embedding. It belongs to one version of one document.
 type Chunk struct {
 	ID        ChunkID
