@@ -35,6 +35,7 @@ type commands struct {
 	Ingest    ingestCommand    `cmd:"" help:"Upload files, folders or archives to a collection."`
 	Search    searchCommand    `cmd:"" help:"Search a collection."`
 	Context   contextCommand   `cmd:"" help:"Search a collection and print text ready for a prompt."`
+	Text      textCommand      `cmd:"" help:"Print the text of a document, as it was parsed."`
 	Eval      evalCommand      `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
 	Bench     benchCommand     `cmd:"" help:"Measure speed on this machine."`
 	Models    modelsCommand    `cmd:"" help:"List, verify, add and pull models."`

@@ -132,8 +132,8 @@ type Job struct {
 	Version     int                        `json:"version,omitempty" doc:"The document's version that an ingest job makes."`
 	State       rag.JobState               `json:"state"`
 	Stage       rag.Stage                  `json:"stage"`
-	Done        int                        `json:"done" doc:"Chunks done."`
-	Total       int                        `json:"total" doc:"Chunks in all; 0 until the document is cut."`
+	Done        int                        `json:"done" doc:"Chunks done; in stage parse, pages of the document, or bytes of a format without pages."`
+	Total       int                        `json:"total" doc:"Of how many; 0 where that is not known."`
 	Reused      int                        `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
 	Attempts    int                        `json:"attempts"`
 	Worker      string                     `json:"worker,omitempty" doc:"Host and process that work on it, or did last."`

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redkite/redkite/internal/blob"
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/catalog/postgrestest"
 	"github.com/redkite/redkite/internal/ingest"
@@ -245,7 +246,7 @@ func stubWorker(address string) error {
 	defer notes.Close()
 	stub := stub{}
 	w := &ingest.Worker{
-		Ledger: c, Removals: c, Index: stub, Vectors: stub, Removal: stub, Blobs: shelf{}, Timeout: time.Minute,
+		Ledger: c, Removals: c, Index: stub, Vectors: stub, Removal: stub, Blobs: shelf{}, Timeout: time.Minute, NewKey: blob.NewKey,
 		Encoder: func(context.Context, string) (ingest.Encoder, error) { return stub, nil },
 	}
 	handle := func(ctx context.Context, claim rag.Claim, job rag.Job) error {

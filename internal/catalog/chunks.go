@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redkite/redkite/internal/ingest"
@@ -76,9 +77,11 @@ func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error
 		return ingest.Task{}, unavailable(what, err)
 	}
 	err = c.read.QueryRowContext(ctx, `SELECT v.blob, v.size, v.chunks IS NOT NULL,
-			COALESCE(v.sha256 <> '' AND l.sha256 = v.sha256 AND l.media_type = v.media_type AND l.version <> v.version, FALSE)
+			COALESCE(v.sha256 <> '' AND l.sha256 = v.sha256 AND l.media_type = v.media_type AND l.version <> v.version AND l.text_blob <> '', FALSE),
+			(SELECT j.parse_crashes > 0 FROM jobs j WHERE j.id = ?)
 		FROM versions v LEFT JOIN versions l ON l.document_id = v.document_id AND l.version = ?
-		WHERE v.document_id = ? AND v.version = ?`, t.Document.LiveVersion, j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked, &t.Same)
+		WHERE v.document_id = ? AND v.version = ?`, j.ID, t.Document.LiveVersion, j.Document, j.Version).
+		Scan(&t.Blob, &t.Size, &t.Chunked, &t.Same, &t.Suspect)
 	if err != nil {
 		return ingest.Task{}, unavailable(what, err)
 	}
@@ -114,11 +117,48 @@ func statusAt(stage rag.Stage) (rag.Status, bool) {
 	return "", false
 }
 
-// ReplaceChunks writes what parsing and chunking made of the version that the job makes: its chunk rows, in place of any
-// there, each with its id, and with them the document's own title and the warnings. From then on Task says Chunked.
-// Ordinals are given by the order.
-func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest.Cut) error {
-	chunks := cut.Chunks
+// BeginChunks says that the version that the job makes is being parsed, and forgets what an attempt before left of its
+// chunks and text. It gives the key of that text where nothing else needs it.
+func (c *Catalog) BeginChunks(ctx context.Context, claim rag.Claim) (text string, err error) {
+	left := false
+	err = c.fenced(ctx, claim, "begin chunks", func(tx *transaction, j rag.Job) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET stage = ?, done = 0, total = 0 WHERE id = ?`, rag.StageParse, j.ID); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM versions o
+				WHERE o.document_id = v.document_id AND o.version <> v.version AND o.text_blob = v.text_blob) THEN '' ELSE v.text_blob END,
+				EXISTS (SELECT 1 FROM chunks k WHERE k.document_id = v.document_id AND k.version = v.version)
+			FROM versions v WHERE v.document_id = ? AND v.version = ?`, j.Document, j.Version).Scan(&text, &left); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = NULL, text_blob = '' WHERE document_id = ? AND version = ?`,
+			j.Document, j.Version); err != nil {
+			return err
+		}
+		return moveVersion(ctx, tx, j, rag.StatusParsing)
+	})
+	if err != nil || !left {
+		return text, err
+	}
+	return text, c.removeAll(ctx, claim, `DELETE FROM chunks WHERE id IN (SELECT k.id FROM chunks k
+		JOIN jobs j ON j.document_id = k.document_id AND j.version = k.version WHERE j.id = ? LIMIT ?)`, claim.Job)
+}
+
+// AddChunks writes further chunks of the version that the job makes, each with its id, and how far its parser is. Ordinals
+// go on from those that are there. The version counts as cut only from EndChunks on.
+func (c *Catalog) AddChunks(ctx context.Context, claim rag.Claim, chunks []rag.Chunk, done, total int) error {
+	return c.fenced(ctx, claim, fmt.Sprintf("write %d chunks", len(chunks)), func(tx *transaction, j rag.Job) error {
+		if _, err := appendChunks(ctx, tx, j, chunks); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE jobs SET done = ?, total = ? WHERE id = ?`, done, total, j.ID)
+		return err
+	})
+}
+
+// EndChunks writes the last chunks of the version that the job makes, and with them the document's own title, the
+// warnings, and the key of its text. From then on Task says Chunked.
+func (c *Catalog) EndChunks(ctx context.Context, claim rag.Claim, cut ingest.Cut) error {
 	if cut.Warnings == nil {
 		cut.Warnings = []rag.Warning{}
 	}
@@ -126,22 +166,34 @@ func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest
 	if err != nil {
 		return err
 	}
-	return c.fenced(ctx, claim, fmt.Sprintf("write %d chunks", len(chunks)), func(tx *transaction, j rag.Job) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM chunks WHERE document_id = ? AND version = ?`, j.Document, j.Version); err != nil {
+	return c.fenced(ctx, claim, fmt.Sprintf("write the last %d chunks", len(cut.Chunks)), func(tx *transaction, j rag.Job) error {
+		chunks, err := appendChunks(ctx, tx, j, cut.Chunks)
+		if err != nil {
 			return err
 		}
-		for start := 0; start < len(chunks); start += insertBatch {
-			if err := insertChunks(ctx, tx, j, start, chunks[start:min(start+insertBatch, len(chunks))]); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ? WHERE document_id = ? AND version = ?`,
-			len(chunks), cut.Title, warnings, j.Document, j.Version); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ?, text_blob = ? WHERE document_id = ? AND version = ?`,
+			chunks, cut.Title, warnings, cut.Text, j.Document, j.Version); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, reused = 0, total = ?, crashes = 0 WHERE id = ?`, len(chunks), j.ID)
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, reused = 0, total = ?, crashes = 0, parse_crashes = 0 WHERE id = ?`, chunks, j.ID)
 		return err
 	})
+}
+
+// appendChunks writes chunks after those that the job's version has, and gives how many it has then.
+func appendChunks(ctx context.Context, tx *transaction, j rag.Job, chunks []rag.Chunk) (int, error) {
+	var first int
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(ordinal) + 1, 0) FROM chunks WHERE document_id = ? AND version = ?`,
+		j.Document, j.Version).Scan(&first); err != nil {
+		return 0, err
+	}
+	for batch := range slices.Chunk(chunks, insertBatch) {
+		if err := insertChunks(ctx, tx, j, first, batch); err != nil {
+			return 0, err
+		}
+		first += len(batch)
+	}
+	return first, nil
 }
 
 // insertBatch is how many chunks one statement inserts.

@@ -107,12 +107,34 @@ func (c *Catalog) Documents(ctx context.Context, collection rag.CollectionID, p 
 	return page, nil
 }
 
+// LiveText gives the number of a document, its live version and the key of that version's text. Where none is live, or
+// its text was not kept, that is not found.
+func (c *Catalog) LiveText(ctx context.Context, collection rag.CollectionID, externalID string) (id rag.DocumentID, version int, key string, err error) {
+	err = c.read.QueryRowContext(ctx, `SELECT d.id, COALESCE(d.live_version, 0), COALESCE(l.text_blob, '') FROM documents d
+		LEFT JOIN versions l ON l.document_id = d.id AND l.version = d.live_version
+		WHERE d.collection_id = ? AND d.external_id = ? AND d.deleted_at IS NULL`, collection, externalID).Scan(&id, &version, &key)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, 0, "", noDocument(externalID)
+	case err != nil:
+		return 0, 0, "", unavailable("find text of document "+externalID, err)
+	case version == 0:
+		return 0, 0, "", &rag.Problem{Kind: rag.ErrNotFound, Code: "no_live_version",
+			Message: fmt.Sprintf("document %q has no text yet: no version of it is searchable; wait for its job", externalID)}
+	case key == "":
+		return 0, 0, "", &rag.Problem{Kind: rag.ErrNotFound, Code: "text_not_kept",
+			Message: fmt.Sprintf("the text of document %q was not kept, as it was ingested by an older redkite; change its metadata or upload it under another title, and it will be", externalID)}
+	}
+	return id, version, key, nil
+}
+
 // NeededBlobs gives those of the blobs that a version of any document names: what a sweep must keep.
 func (c *Catalog) NeededBlobs(ctx context.Context, keys []string) ([]string, error) {
 	var needed []string
 	for batch := range slices.Chunk(keys, idBatch) {
 		marks, args := placeholders(batch)
-		named, err := collect(ctx, c.read, scanOne[string], `SELECT DISTINCT v.blob FROM versions v WHERE v.blob IN (`+marks+`)`, args...)
+		named, err := collect(ctx, c.read, scanOne[string], `SELECT v.blob FROM versions v WHERE v.blob IN (`+marks+`)
+			UNION SELECT v.text_blob FROM versions v WHERE v.text_blob IN (`+marks+`)`, append(args, args...)...)
 		if err != nil {
 			return nil, unavailable(fmt.Sprintf("look up %d blobs", len(batch)), err)
 		}

@@ -138,8 +138,8 @@ func EmbeddingText(title string, c rag.Chunk) string {
 	return prefix + "\n" + c.Text
 }
 
-// separator stands between the chunks that a client gives, where a document's text is made of them.
-const separator = "\n\n"
+// Separator stands between the chunks that a client gives, where a document's text is made of them.
+const Separator = "\n\n"
 
 // Given is a chunk that the client cut.
 type Given struct {
@@ -170,7 +170,7 @@ func FromGiven(given []Given, most int, t Tokenizer) ([]rag.Chunk, error) {
 			Ordinal: i, Text: g.Text, Headings: g.Headings, PageStart: g.Page, PageEnd: g.Page,
 			Span: rag.Span{Start: at, End: at + runes}, Tokens: len(offsets),
 		})
-		at += runes + len(separator)
+		at += runes + len(Separator)
 	}
 	if len(chunks) == 0 {
 		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no chunk"}

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -105,7 +106,7 @@ func (r *Registry) Stream(ctx context.Context, o rag.Original, take func(rag.Win
 		return rag.Findings{}, err
 	}
 	return r.await(ctx, take, func(ctx context.Context, hand func(rag.Window) error) (rag.Findings, error) {
-		b := &builder{maxText: r.maxText, hand: hand}
+		b := &builder{maxText: r.maxText, hand: hand, told: time.Now()}
 		if err := guard(ctx, parser, o, b); err != nil {
 			return rag.Findings{}, err
 		}

@@ -158,6 +158,14 @@ type Original struct {
 	Name      string // of the file; may be empty
 }
 
+// Text is the normalised text of a version of a document, open for reading.
+type Text struct {
+	Document DocumentID
+	Version  int
+	Content  io.ReadSeekCloser
+	Size     int64 // bytes
+}
+
 // Parsed is what a parser makes of an original.
 type Parsed struct {
 	Title    string // found in the document; may be empty

@@ -26,7 +26,7 @@ func testTexts(t *testing.T, b bundle) {
 	x := newIndex()
 	b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
 		cut := ingest.Cut{Title: bad, Warnings: []rag.Warning{{Code: rag.WarnPartialText, Message: bad}}, Chunks: []rag.Chunk{{Text: bad, Headings: []string{bad}}}}
-		if err := b.ReplaceChunks(ctx, claim, cut); err != nil {
+		if err := WriteChunks(ctx, b.Catalog, claim, cut); err != nil {
 			return err
 		}
 		if err := indexAll(ctx, b.Catalog, x, claim); err != nil {
