@@ -36,7 +36,7 @@ type Settings struct {
 	ReconcileEvery  time.Duration `name:"reconcile-every" default:"24h" help:"How often every collection is compared with Milvus and repaired; 0 for never. Defaults to 24h."`
 	IngestWorkers   int           `name:"ingest-workers" default:"4" help:"Documents ingested at the same time. Defaults to 4."`
 	ParseTimeout    time.Duration `name:"parse-timeout" default:"5m" help:"Longest time the parsing of one document may take. Defaults to 5m."`
-	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"104857600" help:"Largest file that is taken, in bytes. Defaults to 104857600 (100 MiB)."`
+	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"268435456" help:"Largest file that is taken, in bytes. Defaults to 268435456 (256 MiB)."`
 	MaxArchiveBytes int64         `name:"max-archive-bytes" default:"2147483648" help:"Largest ZIP or TAR that is taken as a batch, in bytes. A ZIP lies in the data folder while it is read. Defaults to 2147483648 (2 GiB)."`
 	MaxBatchBytes   int64         `name:"max-batch-bytes" default:"10737418240" help:"Most bytes that one archive may unpack to. Defaults to 10737418240 (10 GiB)."`
 	MaxSearches     int           `name:"max-searches" default:"64" help:"Searches in work or waiting; more are answered 429. Defaults to 64."`

@@ -178,6 +178,13 @@ func TestLargeMarkup(t *testing.T) {
 	}
 }
 
+func TestPDFTellsPages(t *testing.T) {
+	all, found := windows(t, TypePDF, pdf(t, nil, "Kites fly.", "They nest.", "They eat."))
+	if last := all[len(all)-1]; last.Done != 3 || last.Total != 3 || found.Pages != 3 {
+		t.Errorf("%d of %d pages, %d in all", last.Done, last.Total, found.Pages)
+	}
+}
+
 // TestTakingFails ends a parser whose windows are not wanted.
 func TestTakingFails(t *testing.T) {
 	r := New(Options{})
