@@ -21,12 +21,12 @@ type chunksCommand struct {
 
 // cutReport is what was made of a file.
 type cutReport struct {
-	File      string       `json:"file"`
-	MediaType string       `json:"media_type"`
-	Title     string       `json:"title"`
-	Chunking  rag.Chunking `json:"chunking"`
-	Warnings  []string     `json:"warnings"`
-	Chunks    []shownChunk `json:"chunks"`
+	File      string        `json:"file"`
+	MediaType string        `json:"media_type"`
+	Title     string        `json:"title"`
+	Chunking  rag.Chunking  `json:"chunking"`
+	Warnings  []rag.Warning `json:"warnings"`
+	Chunks    []shownChunk  `json:"chunks"`
 }
 
 type shownChunk struct {
@@ -52,7 +52,7 @@ func (c chunksCommand) Run(ctx context.Context, o output) error {
 	}
 	report := cutReport{File: c.File, MediaType: cut.MediaType, Title: cut.Title, Chunking: cut.Chunking, Warnings: cut.Warnings}
 	if report.Warnings == nil {
-		report.Warnings = []string{}
+		report.Warnings = []rag.Warning{}
 	}
 	for _, ch := range cut.Chunks {
 		shown := shownChunk{Ordinal: ch.Ordinal, Span: ch.Span, Page: ch.PageStart, Tokens: ch.Tokens, Headings: ch.Headings, Header: ch.Header, Text: ch.Text}

@@ -93,12 +93,13 @@ type Uploaded struct {
 
 // UploadedDocument is one document taken.
 type UploadedDocument struct {
-	DocumentID string       `json:"document_id"`
-	Filename   string       `json:"filename,omitempty"`
-	JobID      rag.JobID    `json:"job_id,omitempty" doc:"The job that makes it searchable; left out where nothing is to be done."`
-	Status     rag.Status   `json:"status"`
-	Unchanged  bool         `json:"unchanged" doc:"Nothing is to be done: the same bytes, title and metadata are there already, or the upload was skipped as a duplicate of this document."`
-	Error      *rag.Failure `json:"error,omitempty"`
+	DocumentID string        `json:"document_id"`
+	Filename   string        `json:"filename,omitempty"`
+	JobID      rag.JobID     `json:"job_id,omitempty" doc:"The job that makes it searchable; left out where nothing is to be done."`
+	Status     rag.Status    `json:"status"`
+	Unchanged  bool          `json:"unchanged" doc:"Nothing is to be done: the same bytes, title and metadata are there already, or the upload was skipped as a duplicate of this document."`
+	Error      *rag.Failure  `json:"error,omitempty"`
+	Warnings   []rag.Warning `json:"warnings,omitempty" doc:"What is amiss in it, where the job is over."`
 }
 
 // RefusedFile is one file of an upload that was not taken.
@@ -122,6 +123,7 @@ type Document struct {
 	Status      rag.Status     `json:"status" doc:"State of the newest version."`
 	Error       *rag.Failure   `json:"error,omitempty"`
 	Chunking    *rag.Chunking  `json:"chunking,omitempty" doc:"That the newest version is cut by; left out where you cut it."`
+	Warnings    []rag.Warning  `json:"warnings" doc:"What is amiss in the newest version, that can be searched all the same: partial_text, ocr_used, truncated, encoding_guessed, hidden_text, read_as_plain_text."`
 	Chunks      int            `json:"chunks" doc:"Chunks of the live version."`
 	CreatedAt   time.Time      `json:"created_at"`
 	UpdatedAt   time.Time      `json:"updated_at"`
@@ -142,8 +144,8 @@ type Job struct {
 	Version     int                        `json:"version,omitempty" doc:"The document's version that an ingest job makes."`
 	State       rag.JobState               `json:"state"`
 	Stage       rag.Stage                  `json:"stage"`
-	Done        int                        `json:"done" doc:"Chunks done."`
-	Total       int                        `json:"total" doc:"Chunks in all; 0 until the document is cut."`
+	Done        int                        `json:"done" doc:"Chunks done; in stage parse, pages of the document, or bytes of a format without pages."`
+	Total       int                        `json:"total" doc:"Of how many; 0 where that is not known."`
 	Reused      int                        `json:"reused,omitempty" doc:"Of done, chunks whose text was in the version before: their vectors were kept, not made anew."`
 	Attempts    int                        `json:"attempts"`
 	Worker      string                     `json:"worker,omitempty" doc:"Host and process that work on it, or did last."`

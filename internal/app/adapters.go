@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -154,6 +155,33 @@ func (d documents) DocumentPage(ctx context.Context, c rag.CollectionID, status 
 	}
 	return d.Documents(ctx, c, page)
 }
+
+// texts opens the texts that ingestion keeps.
+type texts struct {
+	catalog *catalog.Catalog
+	blobs   ingest.Blobs
+}
+
+// OpenText opens the text of a document's live version. Where another version takes its place meanwhile, and with it the
+// text is gone, it looks again.
+func (t texts) OpenText(ctx context.Context, c rag.CollectionID, externalID string) (rag.Text, error) {
+	for tries := 1; ; tries++ {
+		document, version, key, err := t.catalog.LiveText(ctx, c, externalID)
+		if err != nil {
+			return rag.Text{}, err
+		}
+		content, size, err := t.blobs.Open(ctx, key)
+		if err == nil {
+			return rag.Text{Document: document, Version: version, Content: content, Size: size}, nil
+		}
+		if tries == textTries || !errors.Is(err, rag.ErrNotFound) {
+			return rag.Text{}, fmt.Errorf("open text of document %d: %w", document, err)
+		}
+	}
+}
+
+// textTries is how often a text is looked for.
+const textTries = 3
 
 func (d documents) JobPage(ctx context.Context, tenant string, q httpapi.JobQuery) ([]rag.Job, error) {
 	filter := catalog.JobFilter{

@@ -41,6 +41,7 @@ type App struct {
 	server   *httpapi.Server
 	catalog  *catalog.Catalog
 	worker   *ingest.Worker
+	parsers  *parse.Registry
 	callback *callback.Sender
 	flusher  *flusher
 	closers  []closer // in the order of opening
@@ -119,13 +120,13 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	vectors := newVectors(s, address, o.Log)
 	a.opened("milvus client", func(context.Context) error { return vectors.Close() })
 
-	parsers := parse.New(parse.Options{CacheDir: where.pdfCache, Recognizer: newRecognizer(s), RecognizePages: s.OCRMaxPages})
-	a.opened("parsers", func(context.Context) error { return parsers.Close() })
+	a.parsers = parse.New(parse.Options{CacheDir: where.pdfCache, Recognizer: newRecognizer(s), RecognizePages: s.OCRMaxPages})
+	a.opened("parsers", func(context.Context) error { return a.parsers.Close() })
 
 	index := index{vectors}
 	a.flusher = &flusher{index: index, log: o.Log.With("component", "flush"), dirty: map[rag.CollectionID]rag.Collection{}}
 	a.worker = &ingest.Worker{
-		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Vectors: index, Removal: index, Blobs: blobs, Parser: parsers,
+		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Vectors: index, Removal: index, Blobs: blobs, Parser: a.parsers, NewKey: blob.NewKey,
 		Encoder: encoders.passages, Timeout: s.ParseTimeout, Workers: s.IngestWorkers,
 		Matching: a.catalog,
 		Reconciler: &ingest.Reconciler{
@@ -138,12 +139,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	documents := documents{a.catalog}
 	intake := intake{&ingest.Intake{
-		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
+		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: a.parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 	}, encoders}
 	a.server, err = httpapi.New(httpapi.Deps{
 		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Overview: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
-		Documents: documents, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
+		Documents: documents, Texts: texts{a.catalog, blobs}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 		},
@@ -257,6 +258,7 @@ func (a *App) checks(blobs blobs, vectors *milvus.Client, encoders *encoders) []
 			}
 			return fmt.Sprintf("degraded: %d rebuilding, search misses what is not filled yet", n), nil
 		}},
+		{Name: "parsers", Run: func(context.Context) (string, error) { return "ready", a.parsers.Stuck() }},
 		{Name: "models", Run: func(context.Context) (string, error) { return encoders.describe(), nil }},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redkite/redkite/internal/blob"
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/catalog/postgrestest"
 	"github.com/redkite/redkite/internal/ingest"
@@ -32,6 +33,13 @@ const stubTime = 10 * time.Millisecond
 func TestMain(m *testing.M) {
 	if address := os.Getenv(workerEnv); address != "" {
 		if err := stubWorker(address); err != nil {
+			fmt.Fprintln(os.Stderr, "worker:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if folder := os.Getenv(plantEnv); folder != "" {
+		if err := plantWorker(folder); err != nil {
 			fmt.Fprintln(os.Stderr, "worker:", err)
 			os.Exit(1)
 		}
@@ -245,7 +253,7 @@ func stubWorker(address string) error {
 	defer notes.Close()
 	stub := stub{}
 	w := &ingest.Worker{
-		Ledger: c, Removals: c, Index: stub, Vectors: stub, Removal: stub, Blobs: shelf{}, Timeout: time.Minute,
+		Ledger: c, Removals: c, Index: stub, Vectors: stub, Removal: stub, Blobs: shelf{}, Timeout: time.Minute, NewKey: blob.NewKey,
 		Encoder: func(context.Context, string) (ingest.Encoder, error) { return stub, nil },
 	}
 	handle := func(ctx context.Context, claim rag.Claim, job rag.Job) error {

@@ -22,7 +22,7 @@ type CutFile struct {
 	MediaType string
 	Title     string
 	Text      string // the normalised text that spans point into
-	Warnings  []string
+	Warnings  []rag.Warning
 	Chunking  rag.Chunking
 	Chunks    []rag.Chunk
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/redkite/redkite/internal/catalog"
+	"github.com/redkite/redkite/internal/catalog/catalogtest"
 	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -37,7 +38,7 @@ func BenchmarkQueue(b *testing.B) {
 			if _, err := c.Task(ctx, claim); err != nil {
 				return err
 			}
-			if err := c.ReplaceChunks(ctx, claim, ingest.Cut{}); err != nil {
+			if err := catalogtest.WriteChunks(ctx, c, claim, ingest.Cut{}); err != nil {
 				return err
 			}
 			return publish(ctx, c, claim)

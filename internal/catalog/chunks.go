@@ -76,9 +76,11 @@ func (c *Catalog) Task(ctx context.Context, claim rag.Claim) (ingest.Task, error
 		return ingest.Task{}, unavailable(what, err)
 	}
 	err = c.read.QueryRowContext(ctx, `SELECT v.blob, v.size, v.chunks IS NOT NULL,
-			COALESCE(v.sha256 <> '' AND l.sha256 = v.sha256 AND l.media_type = v.media_type AND l.chunking = v.chunking AND l.version <> v.version, FALSE)
+			COALESCE(v.sha256 <> '' AND l.sha256 = v.sha256 AND l.media_type = v.media_type AND l.chunking = v.chunking AND l.version <> v.version AND l.text_blob <> '', FALSE),
+			(SELECT j.parse_crashes > 0 FROM jobs j WHERE j.id = ?)
 		FROM versions v LEFT JOIN versions l ON l.document_id = v.document_id AND l.version = ?
-		WHERE v.document_id = ? AND v.version = ?`, t.Document.LiveVersion, j.Document, j.Version).Scan(&t.Blob, &t.Size, &t.Chunked, &t.Same)
+		WHERE v.document_id = ? AND v.version = ?`, j.ID, t.Document.LiveVersion, j.Document, j.Version).
+		Scan(&t.Blob, &t.Size, &t.Chunked, &t.Same, &t.Suspect)
 	if err != nil {
 		return ingest.Task{}, unavailable(what, err)
 	}
@@ -114,51 +116,103 @@ func statusAt(stage rag.Stage) (rag.Status, bool) {
 	return "", false
 }
 
-// ReplaceChunks writes what parsing and chunking made of the version that the job makes: its chunk rows, in place of any
-// there, each with its id, and with them the document's own title and the warnings. From then on Task says Chunked.
-// Ordinals are given by the order.
-func (c *Catalog) ReplaceChunks(ctx context.Context, claim rag.Claim, cut ingest.Cut) error {
-	chunks := cut.Chunks
+// BeginChunks says that the version that the job makes is being parsed, and forgets what an attempt before left of its
+// chunks and text. It gives the key of that text where nothing else needs it.
+func (c *Catalog) BeginChunks(ctx context.Context, claim rag.Claim) (text string, err error) {
+	left := false
+	err = c.fenced(ctx, claim, "begin chunks", func(tx *transaction, j rag.Job) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET stage = ?, done = 0, total = 0 WHERE id = ?`, rag.StageParse, j.ID); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM versions o
+				WHERE o.document_id = v.document_id AND o.version <> v.version AND o.text_blob = v.text_blob) THEN '' ELSE v.text_blob END,
+				EXISTS (SELECT 1 FROM chunks k WHERE k.document_id = v.document_id AND k.version = v.version)
+			FROM versions v WHERE v.document_id = ? AND v.version = ?`, j.Document, j.Version).Scan(&text, &left); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = NULL, text_blob = '' WHERE document_id = ? AND version = ?`,
+			j.Document, j.Version); err != nil {
+			return err
+		}
+		return moveVersion(ctx, tx, j, rag.StatusParsing)
+	})
+	if err != nil || !left {
+		return text, err
+	}
+	return text, c.removeAll(ctx, claim, `DELETE FROM chunks WHERE id IN (SELECT k.id FROM chunks k
+		JOIN jobs j ON j.document_id = k.document_id AND j.version = k.version WHERE j.id = ? LIMIT ?)`, claim.Job)
+}
+
+// AddChunks writes further chunks of the version that the job makes, each with its id, and how far its parser is. Ordinals
+// go on from those that are there. The version counts as cut only from EndChunks on.
+func (c *Catalog) AddChunks(ctx context.Context, claim rag.Claim, chunks []rag.Chunk, done, total int) error {
+	return c.fenced(ctx, claim, fmt.Sprintf("write %d chunks", len(chunks)), func(tx *transaction, j rag.Job) error {
+		if _, err := appendChunks(ctx, tx, j, chunks); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE jobs SET done = ?, total = ? WHERE id = ?`, done, total, j.ID)
+		return err
+	})
+}
+
+// EndChunks writes the last chunks of the version that the job makes, and with them the document's own title, the
+// warnings, and the key of its text. From then on Task says Chunked.
+func (c *Catalog) EndChunks(ctx context.Context, claim rag.Claim, cut ingest.Cut) error {
 	if cut.Warnings == nil {
-		cut.Warnings = []string{}
+		cut.Warnings = []rag.Warning{}
 	}
 	warnings, err := toJSON(cut.Warnings)
 	if err != nil {
 		return err
 	}
-	return c.fenced(ctx, claim, fmt.Sprintf("write %d chunks", len(chunks)), func(tx *transaction, j rag.Job) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM chunks WHERE document_id = ? AND version = ?`, j.Document, j.Version); err != nil {
+	return c.fenced(ctx, claim, fmt.Sprintf("write the last %d chunks", len(cut.Chunks)), func(tx *transaction, j rag.Job) error {
+		chunks, err := appendChunks(ctx, tx, j, cut.Chunks)
+		if err != nil {
 			return err
 		}
-		for start := 0; start < len(chunks); start += insertBatch {
-			if err := insertChunks(ctx, tx, j, start, min(start+insertBatch, len(chunks)), chunks); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ? WHERE document_id = ? AND version = ?`,
-			len(chunks), cut.Title, warnings, j.Document, j.Version); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ?, text_blob = ? WHERE document_id = ? AND version = ?`,
+			chunks, cut.Title, warnings, cut.Text, j.Document, j.Version); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, reused = 0, total = ?, crashes = 0 WHERE id = ?`, len(chunks), j.ID)
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET done = 0, reused = 0, total = ?, crashes = 0, parse_crashes = 0 WHERE id = ?`, chunks, j.ID)
 		return err
 	})
+}
+
+// appendChunks writes chunks after those that the job's version has, and gives how many it has then.
+func appendChunks(ctx context.Context, tx *transaction, j rag.Job, chunks []rag.Chunk) (int, error) {
+	var first int
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(ordinal) + 1, 0) FROM chunks WHERE document_id = ? AND version = ?`,
+		j.Document, j.Version).Scan(&first); err != nil {
+		return 0, err
+	}
+	for start := 0; start < len(chunks); start += insertBatch {
+		if err := insertChunks(ctx, tx, j, first, start, min(start+insertBatch, len(chunks)), chunks); err != nil {
+			return 0, err
+		}
+	}
+	return first + len(chunks), nil
 }
 
 // insertBatch is how many chunks one statement inserts.
 const insertBatch = 50
 
-// insertChunks inserts chunks [first, end) of all those of the job's version; their places are their ordinals.
-func insertChunks(ctx context.Context, tx *transaction, j rag.Job, first, end int, all []rag.Chunk) error {
-	rows := make([]string, end-first)
+// insertChunks inserts chunks [start, end) of those that come after the first ones of the job's version; first and their
+// places give their ordinals. No parent has chunks before them.
+func insertChunks(ctx context.Context, tx *transaction, j rag.Job, first, start, end int, chunks []rag.Chunk) error {
+	rows := make([]string, end-start)
 	args := make([]any, 0, 16*len(rows))
-	for i, ch := range all[first:end] {
+	for i, ch := range chunks[start:end] {
 		headings, err := toJSON(ch.Headings)
 		if err != nil {
 			return err
 		}
 		rows[i] = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-		parent, at := parentOf(all, first+i)
-		args = append(args, j.Document, j.Version, first+i, ch.Text, headings,
+		parent, at := parentOf(chunks, start+i)
+		if at >= 0 {
+			at += first
+		}
+		args = append(args, j.Document, j.Version, first+start+i, ch.Text, headings,
 			ch.PageStart, ch.PageEnd, ch.Span.Start, ch.Span.End, ch.Tokens,
 			ch.Header, at, parent.Span.Start, parent.Span.End, parent.Header, parent.Text)
 	}
@@ -167,7 +221,7 @@ func insertChunks(ctx context.Context, tx *transaction, j rag.Job, first, end in
 		header, parent, parent_start, parent_end, parent_header, parent_text)
 		VALUES `+strings.Join(rows, ", "), args...)
 	if err != nil {
-		return fmt.Errorf("chunks from %d: %w", first, err)
+		return fmt.Errorf("chunks from %d: %w", first+start, err)
 	}
 	return nil
 }

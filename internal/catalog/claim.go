@@ -42,8 +42,8 @@ func (c *Catalog) claim(ctx context.Context, id rag.JobID, wakeID int64, owner s
 		}
 		claim = rag.Claim{Job: id, Fence: fence + 1}
 		if err := moveJob(ctx, tx, j, rag.JobRunning, nil, `fence = ?, attempts = attempts + 1, next_run_at = NULL, lease_owner = ?,
-			lease_until = ?, worker = ?, claimed_at = ?, started_at = COALESCE(started_at, ?)`,
-			claim.Fence, owner, micros(now.Add(c.queue.Lease)), workerName(), micros(now), micros(now)); err != nil {
+			lease_until = ?, worker = ?, claimed_at = ?, started_at = COALESCE(started_at, ?), stage = CASE WHEN stage = ? THEN ? ELSE stage END`,
+			claim.Fence, owner, micros(now.Add(c.queue.Lease)), workerName(), micros(now), micros(now), rag.StageParse, rag.StageQueued); err != nil {
 			return err
 		}
 		j, err = claimedJob(ctx, tx, claim)

@@ -132,7 +132,8 @@ func (c *Catalog) retry(ctx context.Context, tx *transaction, tenant string, id 
 		crashes = max(0, c.queue.MaxCrashes-1)
 	}
 	if err := moveJob(ctx, tx, job, rag.JobQueued, nil, `stage = ?, finished_at = NULL, next_run_at = NULL, failures = 0, waits = 0,
-		crashes = ?, error_code = '', error_message = ''`, rag.StageQueued, crashes); err != nil {
+		crashes = ?, parse_crashes = CASE WHEN parse_crashes > 0 THEN ? ELSE 0 END, error_code = '', error_message = ''`,
+		rag.StageQueued, crashes, c.queue.MaxParseCrashes-1); err != nil {
 		return rag.Job{}, err
 	}
 	if err := c.wake(ctx, tx, id, job.Kind, time.Time{}); err != nil {

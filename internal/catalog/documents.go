@@ -14,7 +14,7 @@ import (
 // documentColumns describe a document by its newest version v; l is its live version.
 const documentColumns = `d.id, d.collection_id, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.media_type, v.size, v.sha256, v.metadata,
 	d.version, COALESCE(d.live_version, 0), ` + documentState + `,
-	v.error_code, v.error_message, v.chunking, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
+	v.error_code, v.error_message, v.warnings, v.chunking, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
 
 // documentState is the state of a document d whose newest version is v.
 const documentState = `CASE WHEN d.deleted_at IS NULL THEN v.state ELSE 'deleting' END`
@@ -25,10 +25,10 @@ const documentTables = ` FROM documents d
 
 func scanDocument(r row) (rag.Document, error) {
 	var d rag.Document
-	var metadata, code, message, chunking string
+	var metadata, code, message, warnings, chunking string
 	var created, updated int64
 	if err := r.Scan(&d.ID, &d.Collection, &d.ExternalID, &d.Title, &d.Filename, &d.MediaType, &d.Size, &d.SHA256,
-		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &chunking, &d.Chunks, &created, &updated); err != nil {
+		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &warnings, &chunking, &d.Chunks, &created, &updated); err != nil {
 		return rag.Document{}, err
 	}
 	d.Error = failure(code, message)
@@ -41,6 +41,12 @@ func scanDocument(r row) (rag.Document, error) {
 	}
 	if d.Metadata, err = toMetadata(metadata); err != nil {
 		return rag.Document{}, fmt.Errorf("document %d: %w", d.ID, err)
+	}
+	if warnings == "[]" {
+		return d, nil
+	}
+	if err := json.Unmarshal([]byte(warnings), &d.Warnings); err != nil {
+		return rag.Document{}, fmt.Errorf("read warnings of document %d: %w", d.ID, err)
 	}
 	return d, nil
 }
@@ -106,22 +112,25 @@ func (c *Catalog) Documents(ctx context.Context, collection rag.CollectionID, p 
 	return page, nil
 }
 
-// Warnings gives what the parser found amiss in the document's newest version.
-func (c *Catalog) Warnings(ctx context.Context, id rag.DocumentID) ([]string, error) {
-	var text string
-	err := c.read.QueryRowContext(ctx, `SELECT v.warnings FROM documents d
-		JOIN versions v ON v.document_id = d.id AND v.version = d.version WHERE d.id = ?`, id).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, rag.NotFound("there is no document with number %d", id)
+// LiveText gives the number of a document, its live version and the key of that version's text. Where none is live, or
+// its text was not kept, that is not found.
+func (c *Catalog) LiveText(ctx context.Context, collection rag.CollectionID, externalID string) (id rag.DocumentID, version int, key string, err error) {
+	err = c.read.QueryRowContext(ctx, `SELECT d.id, COALESCE(d.live_version, 0), COALESCE(l.text_blob, '') FROM documents d
+		LEFT JOIN versions l ON l.document_id = d.id AND l.version = d.live_version
+		WHERE d.collection_id = ? AND d.external_id = ? AND d.deleted_at IS NULL`, collection, externalID).Scan(&id, &version, &key)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, 0, "", noDocument(externalID)
+	case err != nil:
+		return 0, 0, "", unavailable("find text of document "+externalID, err)
+	case version == 0:
+		return 0, 0, "", &rag.Problem{Kind: rag.ErrNotFound, Code: "no_live_version",
+			Message: fmt.Sprintf("document %q has no text yet: no version of it is searchable; wait for its job", externalID)}
+	case key == "":
+		return 0, 0, "", &rag.Problem{Kind: rag.ErrNotFound, Code: "text_not_kept",
+			Message: fmt.Sprintf("the text of document %q was not kept, as it was ingested by an older redkite; change its metadata or upload it under another title, and it will be", externalID)}
 	}
-	if err != nil {
-		return nil, unavailable(fmt.Sprintf("read warnings of document %d", id), err)
-	}
-	var warnings []string
-	if err := json.Unmarshal([]byte(text), &warnings); err != nil {
-		return nil, fmt.Errorf("read warnings of document %d: %w", id, err)
-	}
-	return warnings, nil
+	return id, version, key, nil
 }
 
 // NeededBlobs gives those of the blobs that a version of any document names: what a sweep must keep.
@@ -129,7 +138,8 @@ func (c *Catalog) NeededBlobs(ctx context.Context, keys []string) ([]string, err
 	var needed []string
 	for batch := range slices.Chunk(keys, idBatch) {
 		marks, args := placeholders(batch)
-		named, err := collect(ctx, c.read, scanOne[string], `SELECT DISTINCT v.blob FROM versions v WHERE v.blob IN (`+marks+`)`, args...)
+		named, err := collect(ctx, c.read, scanOne[string], `SELECT v.blob FROM versions v WHERE v.blob IN (`+marks+`)
+			UNION SELECT v.text_blob FROM versions v WHERE v.text_blob IN (`+marks+`)`, append(args, args...)...)
 		if err != nil {
 			return nil, unavailable(fmt.Sprintf("look up %d blobs", len(batch)), err)
 		}

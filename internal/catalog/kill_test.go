@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/redkite/redkite/internal/catalog"
+	"github.com/redkite/redkite/internal/catalog/catalogtest"
 	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -282,7 +283,7 @@ func (w worker) handle(ctx context.Context, claim rag.Claim, job rag.Job) error 
 		for i := range chunks {
 			chunks[i].Text = fmt.Sprintf("%s #%d", task.Document.Title, i)
 		}
-		if err := w.c.ReplaceChunks(ctx, claim, ingest.Cut{Chunks: chunks}); err != nil {
+		if err := catalogtest.WriteChunks(ctx, w.c, claim, ingest.Cut{Chunks: chunks}); err != nil {
 			return err
 		}
 	}

@@ -124,16 +124,16 @@ func (c *Catalog) LiveChunks(ctx context.Context, claim rag.Claim, from, limit i
 }
 
 // CopyChunks writes the chunk rows of the version that the job makes as those of the live version, which is of the same
-// bytes and chunking, in place of any there, each with an id of its own; the document's own title and the warnings come along. It gives
+// bytes and chunking, in place of any there, each with an id of its own; the document's own title, the warnings and the text come along. It gives
 // that title.
 func (c *Catalog) CopyChunks(ctx context.Context, claim rag.Claim) (title string, err error) {
 	err = c.fenced(ctx, claim, "copy chunks", func(tx *transaction, j rag.Job) error {
 		var live, chunks int
-		var warnings string
-		if err := tx.QueryRowContext(ctx, `SELECT l.version, l.chunks, l.found_title, l.warnings FROM documents d
+		var warnings, text string
+		if err := tx.QueryRowContext(ctx, `SELECT l.version, l.chunks, l.found_title, l.warnings, l.text_blob FROM documents d
 			JOIN versions l ON l.document_id = d.id AND l.version = d.live_version
-			JOIN versions v ON v.document_id = d.id AND v.version = ? AND v.sha256 = l.sha256 AND v.media_type = l.media_type AND v.chunking = l.chunking AND v.version <> l.version
-			WHERE d.id = ?`, j.Version, j.Document).Scan(&live, &chunks, &title, &warnings); err != nil {
+			JOIN versions v ON v.document_id = d.id AND v.version = ? AND v.sha256 = l.sha256 AND v.media_type = l.media_type AND v.chunking = l.chunking AND v.version <> l.version AND l.text_blob <> ''
+			WHERE d.id = ?`, j.Version, j.Document).Scan(&live, &chunks, &title, &warnings, &text); err != nil {
 			return fmt.Errorf("find a live version of the same bytes as version %d of document %d: %w", j.Version, j.Document, err)
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM chunks WHERE document_id = ? AND version = ?`, j.Document, j.Version); err != nil {
@@ -147,11 +147,11 @@ func (c *Catalog) CopyChunks(ctx context.Context, claim rag.Claim) (title string
 			FROM chunks k WHERE k.document_id = ? AND k.version = ? ORDER BY k.ordinal`, j.Version, j.Document, live); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ? WHERE document_id = ? AND version = ?`,
-			chunks, title, warnings, j.Document, j.Version); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE versions SET chunks = ?, found_title = ?, warnings = ?, text_blob = ? WHERE document_id = ? AND version = ?`,
+			chunks, title, warnings, text, j.Document, j.Version); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE jobs SET done = 0, reused = 0, total = ?, crashes = 0 WHERE id = ?`, chunks, j.ID)
+		_, err := tx.ExecContext(ctx, `UPDATE jobs SET done = 0, reused = 0, total = ?, crashes = 0, parse_crashes = 0 WHERE id = ?`, chunks, j.ID)
 		return err
 	})
 	return title, err

@@ -98,7 +98,7 @@ func testManyClaim(t *testing.T, cfg catalog.Config) {
 					holds[job.ID]--
 					mu.Unlock()
 				}()
-				if err := c.ReplaceChunks(ctx, claim, ingest.Cut{}); err != nil {
+				if err := catalogtest.WriteChunks(ctx, c, claim, ingest.Cut{}); err != nil {
 					return err
 				}
 				return publish(ctx, c, claim)
@@ -202,7 +202,7 @@ func testReplaceWhileClaiming(t *testing.T, cfg catalog.Config) {
 					t.Errorf("job %d runs beside another one on its document", job.ID)
 				}
 				defer at.Add(-1)
-				if err := c.ReplaceChunks(ctx, claim, ingest.Cut{Chunks: make([]rag.Chunk, 3)}); err != nil {
+				if err := catalogtest.WriteChunks(ctx, c, claim, ingest.Cut{Chunks: make([]rag.Chunk, 3)}); err != nil {
 					return err
 				}
 				pending, err := c.PendingChunks(ctx, claim, 9)
@@ -258,7 +258,7 @@ func testServerKilled(t *testing.T, server *postgrestest.Server, cfg catalog.Con
 	done := make(chan error, 1)
 	go func() {
 		done <- c.Run(ctx, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
-			if err := c.ReplaceChunks(ctx, claim, ingest.Cut{}); err != nil {
+			if err := catalogtest.WriteChunks(ctx, c, claim, ingest.Cut{}); err != nil {
 				return err
 			}
 			return publish(ctx, c, claim)

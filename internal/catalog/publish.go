@@ -79,24 +79,28 @@ func (c *Catalog) Forget(ctx context.Context, claim rag.Claim, ids []rag.ChunkID
 	})
 }
 
-// Released gives the blobs that nothing needs any more once the job is done: those of dead versions, or of a whole
-// deleted collection.
+// Released gives the blobs that nothing needs any more once the job is done: originals and texts of dead versions, or of
+// a whole deleted collection.
 func (c *Catalog) Released(ctx context.Context, claim rag.Claim) ([]string, error) {
 	what := fmt.Sprintf("read released blobs for job %d", claim.Job)
 	j, err := claimedJob(ctx, c.read, claim)
 	if err != nil {
 		return nil, unavailable(what, err)
 	}
-	query, args := `SELECT v.blob FROM versions v WHERE v.document_id = ? AND v.version IN `+deadVersions+`
-		AND v.blob NOT IN (SELECT o.blob FROM versions o WHERE o.document_id = ? AND o.version NOT IN `+deadVersions+`)`,
-		[]any{j.Document, j.Document, j.Document, j.Document} // versions that differ in metadata alone share one
-	if j.Kind == rag.JobDeleteCollection {
-		query, args = `SELECT v.blob FROM versions v JOIN documents d ON d.id = v.document_id
-			WHERE d.collection_id = ? AND d.deleted_at IS NOT NULL`, []any{j.Collection}
-	}
-	keys, err := collect(ctx, c.read, scanOne[string], query, args...)
-	if err != nil {
-		return nil, unavailable(what, err)
+	var keys []string
+	for _, column := range []string{"blob", "text_blob"} {
+		query, args := `SELECT DISTINCT v.`+column+` FROM versions v WHERE v.document_id = ? AND v.version IN `+deadVersions+`
+			AND v.`+column+` <> '' AND v.`+column+` NOT IN (SELECT o.`+column+` FROM versions o WHERE o.document_id = ? AND o.version NOT IN `+deadVersions+`)`,
+			[]any{j.Document, j.Document, j.Document, j.Document} // versions that differ in metadata alone share one
+		if j.Kind == rag.JobDeleteCollection {
+			query, args = `SELECT DISTINCT v.`+column+` FROM versions v JOIN documents d ON d.id = v.document_id
+				WHERE d.collection_id = ? AND d.deleted_at IS NOT NULL AND v.`+column+` <> ''`, []any{j.Collection}
+		}
+		released, err := collect(ctx, c.read, scanOne[string], query, args...)
+		if err != nil {
+			return nil, unavailable(what, err)
+		}
+		keys = append(keys, released...)
 	}
 	return keys, nil
 }

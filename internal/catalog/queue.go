@@ -27,6 +27,8 @@ type QueueConfig struct {
 	WaitMost    time.Duration // longest delay while a service is down. Defaults to 15 s.
 	MaxFailures int           // failures after which a job fails for good. Defaults to 6.
 	MaxCrashes  int           // crashes in a row without progress after which it does. Defaults to 10.
+	// MaxParseCrashes are crashes while a document is parsed after which its job fails. Defaults to 2.
+	MaxParseCrashes int
 
 	Sweep            time.Duration // how often batches that ended are looked for. Defaults to 500 ms.
 	CallbackFirst    time.Duration // delay after a callback's first failure; doubles. Defaults to 5 s.
@@ -36,19 +38,20 @@ type QueueConfig struct {
 
 func (q QueueConfig) withDefaults() QueueConfig {
 	return QueueConfig{
-		Lease:       cmp.Or(q.Lease, 15*time.Second),
-		Renew:       cmp.Or(q.Renew, 5*time.Second),
-		Watch:       cmp.Or(q.Watch, 500*time.Millisecond),
-		Reap:        cmp.Or(q.Reap, 5*time.Second),
-		Poll:        cmp.Or(q.Poll, 100*time.Millisecond),
-		Overdue:     cmp.Or(q.Overdue, 10*time.Second),
-		SoftStop:    cmp.Or(q.SoftStop, 5*time.Second),
-		HardStop:    cmp.Or(q.HardStop, 10*time.Second),
-		RetryFirst:  cmp.Or(q.RetryFirst, time.Second),
-		RetryMost:   cmp.Or(q.RetryMost, time.Minute),
-		WaitMost:    cmp.Or(q.WaitMost, 15*time.Second),
-		MaxFailures: cmp.Or(q.MaxFailures, 6),
-		MaxCrashes:  cmp.Or(q.MaxCrashes, 10),
+		Lease:           cmp.Or(q.Lease, 15*time.Second),
+		Renew:           cmp.Or(q.Renew, 5*time.Second),
+		Watch:           cmp.Or(q.Watch, 500*time.Millisecond),
+		Reap:            cmp.Or(q.Reap, 5*time.Second),
+		Poll:            cmp.Or(q.Poll, 100*time.Millisecond),
+		Overdue:         cmp.Or(q.Overdue, 10*time.Second),
+		SoftStop:        cmp.Or(q.SoftStop, 5*time.Second),
+		HardStop:        cmp.Or(q.HardStop, 10*time.Second),
+		RetryFirst:      cmp.Or(q.RetryFirst, time.Second),
+		RetryMost:       cmp.Or(q.RetryMost, time.Minute),
+		WaitMost:        cmp.Or(q.WaitMost, 15*time.Second),
+		MaxFailures:     cmp.Or(q.MaxFailures, 6),
+		MaxCrashes:      cmp.Or(q.MaxCrashes, 10),
+		MaxParseCrashes: cmp.Or(q.MaxParseCrashes, 2),
 
 		Sweep:            cmp.Or(q.Sweep, 500*time.Millisecond),
 		CallbackFirst:    cmp.Or(q.CallbackFirst, 5*time.Second),

@@ -20,6 +20,7 @@ type abandoned struct {
 	leaseUntil sql.NullInt64
 	nextRunAt  sql.NullInt64
 	crashes    int
+	inParse    int // of the crashes, those that came while it parsed
 	wakeID     int64
 	wakeState  sql.NullString
 	wakeTaken  sql.NullTime // when a process took the wake-up
@@ -27,12 +28,12 @@ type abandoned struct {
 	fence      int64
 }
 
-const abandonedColumns = `j.id, j.kind, j.state, j.lease_until, j.next_run_at, j.crashes, j.river_id, j.fence,
+const abandonedColumns = `j.id, j.kind, j.state, j.lease_until, j.next_run_at, j.crashes, j.parse_crashes, j.river_id, j.fence,
 	r.state, r.attempted_at, r.scheduled_at FROM jobs j LEFT JOIN river_job r ON r.id = j.river_id`
 
 func scanAbandoned(r row) (abandoned, error) {
 	var a abandoned
-	err := r.Scan(&a.id, &a.kind, &a.state, &a.leaseUntil, &a.nextRunAt, &a.crashes, &a.wakeID, &a.fence, &a.wakeState, &a.wakeTaken, &a.wakeDue)
+	err := r.Scan(&a.id, &a.kind, &a.state, &a.leaseUntil, &a.nextRunAt, &a.crashes, &a.inParse, &a.wakeID, &a.fence, &a.wakeState, &a.wakeTaken, &a.wakeDue)
 	return a, err
 }
 
@@ -99,11 +100,15 @@ func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 			}); err != nil {
 				return err
 			}
-			if a.crashes+1 >= c.queue.MaxCrashes {
-				failed = true
-				return c.giveUp(ctx, tx, j, a.crashes+1)
+			a.crashes++
+			if j.Kind == rag.JobIngest && j.Stage == rag.StageParse {
+				a.inParse++
 			}
-			if err := moveJob(ctx, tx, j, rag.JobQueued, nil, `crashes = crashes + 1, lease_owner = '', lease_until = NULL`); err != nil {
+			if f := c.tooOften(a); f != nil {
+				failed = true
+				return c.giveUp(ctx, tx, j, a, f)
+			}
+			if err := moveJob(ctx, tx, j, rag.JobQueued, nil, `crashes = ?, parse_crashes = ?, lease_owner = '', lease_until = NULL`, a.crashes, a.inParse); err != nil {
 				return err
 			}
 		}
@@ -123,18 +128,31 @@ func (c *Catalog) rouse(ctx context.Context, id rag.JobID) error {
 	return err
 }
 
+// tooOften says why a job that crashed again is given up; nil where it is not.
+func (c *Catalog) tooOften(a abandoned) *rag.Failure {
+	switch {
+	case a.inParse >= c.queue.MaxParseCrashes:
+		return &rag.Failure{Code: codeParse, Message: fmt.Sprintf("the worker died %d times while it parsed this document; the document may be what "+
+			"kills it, or memory is short. Save it anew, or as another format, and upload it again", a.inParse)}
+	case a.crashes >= c.queue.MaxCrashes:
+		return &rag.Failure{Code: codeCrashed, Message: fmt.Sprintf("the worker died %d times in a row while it worked on this; the document may be what kills it, "+
+			"or memory is short", a.crashes)}
+	}
+	return nil
+}
+
 // giveUp fails a job that takes its process down whenever it runs.
-func (c *Catalog) giveUp(ctx context.Context, tx *transaction, j rag.Job, crashes int) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET crashes = ?, lease_owner = '', lease_until = NULL WHERE id = ?`, crashes, j.ID); err != nil {
+func (c *Catalog) giveUp(ctx context.Context, tx *transaction, j rag.Job, a abandoned, f *rag.Failure) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET crashes = ?, parse_crashes = ?, lease_owner = '', lease_until = NULL WHERE id = ?`,
+		a.crashes, a.inParse, j.ID); err != nil {
 		return err
 	}
-	c.log.ErrorContext(ctx, "job given up after crashes", "job_id", j.ID, "crashes", crashes)
-	return settling{c: c, tx: tx, job: j}.end(ctx, &rag.Failure{
-		Code: codeCrashed,
-		Message: fmt.Sprintf("the worker died %d times in a row while it worked on this; the document may be what kills it, "+
-			"or memory is short", crashes),
-	})
+	c.log.ErrorContext(ctx, "job given up after crashes", "job_id", j.ID, "crashes", a.crashes, "while_parsing", a.inParse)
+	return settling{c: c, tx: tx, job: j}.end(ctx, f)
 }
+
+// codeParse is the code of documents that can't be parsed, those among them that take the worker down.
+const codeParse = "parse_error"
 
 // codeCrashed is the code of attempts that a worker did not survive, and of a job that had too many of them.
 const codeCrashed = "crashed"

@@ -275,7 +275,7 @@ func TestVersionOfAnEarlierRelease(t *testing.T) {
 			for _, stage := range []rag.Stage{rag.StageParse, rag.StageEmbed, rag.StagePublish} {
 				err = errors.Join(err, c.SetStage(ctx, claim, stage))
 			}
-			return errors.Join(err, c.ReplaceChunks(ctx, claim, ingest.Cut{}), c.Publish(ctx, claim))
+			return errors.Join(err, c.EndChunks(ctx, claim, ingest.Cut{}), c.Publish(ctx, claim))
 		}, 1)
 	}()
 	if j, err := c.WaitJob(ctx, "t", job.ID); err != nil || j.State != rag.JobSucceeded || j.Attempts != 1 {

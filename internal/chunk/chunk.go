@@ -20,7 +20,7 @@ type Tokenizer interface {
 }
 
 // Split cuts a parsed document. Headings are carried as each chunk's path; they stand in its text only where it holds
-// more than one section. A document without any text is a rag.Problem of code "no_chunks".
+// more than one section. A document without any text is a rag.Problem of code "empty".
 func Split(p rag.Parsed, o rag.Chunking, t Tokenizer) ([]rag.Chunk, error) {
 	s, err := newSplitter(p.Text, o, t)
 	if err != nil {
@@ -39,13 +39,13 @@ func Split(p rag.Parsed, o rag.Chunking, t Tokenizer) ([]rag.Chunk, error) {
 		}
 	}
 	if len(s.chunks) == 0 {
-		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "no_chunks", Message: "the document holds no text to search"}
+		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no text to search"}
 	}
 	return s.chunks, nil
 }
 
-// separator stands between the chunks that a client gives, where a document's text is made of them.
-const separator = "\n\n"
+// Separator stands between the chunks that a client gives, where a document's text is made of them.
+const Separator = "\n\n"
 
 // Given is a chunk that the client cut.
 type Given struct {
@@ -76,10 +76,10 @@ func FromGiven(given []Given, most int, t Tokenizer) ([]rag.Chunk, error) {
 			Ordinal: i, Text: g.Text, Headings: g.Headings, PageStart: g.Page, PageEnd: g.Page,
 			Span: rag.Span{Start: at, End: at + runes}, Tokens: tokens,
 		})
-		at += runes + len(separator)
+		at += runes + len(Separator)
 	}
 	if len(chunks) == 0 {
-		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "no_chunks", Message: "the document holds no chunk"}
+		return nil, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no chunk"}
 	}
 	return chunks, nil
 }

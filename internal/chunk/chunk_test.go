@@ -189,7 +189,7 @@ func TestSplitNothing(t *testing.T) {
 	for _, p := range []rag.Parsed{{}, parsed(para(" \n "))} {
 		_, err := Split(p, rag.Chunking{MaxTokens: 8}, pieces4{})
 		var problem *rag.Problem
-		if !errors.As(err, &problem) || problem.Code != "no_chunks" {
+		if !errors.As(err, &problem) || problem.Code != "empty" {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -281,7 +281,7 @@ func FuzzSplit(f *testing.F) {
 			chunks, err := Split(p, o, pieces4{})
 			if err != nil {
 				var problem *rag.Problem
-				if !errors.As(err, &problem) || problem.Code != "no_chunks" {
+				if !errors.As(err, &problem) || problem.Code != "empty" {
 					t.Fatal(err)
 				}
 				continue

@@ -197,6 +197,44 @@ func (c *Client) Document(ctx context.Context, collection, id string) (api.Docum
 	return out, err
 }
 
+// Text writes the text of a document's live version, its code points from start up to and without end; an end of 0 is the
+// text's end.
+func (c *Client) Text(ctx context.Context, collection, id string, start, end int, into io.Writer) error {
+	path := collectionPath(collection, "documents", id, "text")
+	query := url.Values{}
+	if start != 0 {
+		query.Set("start", strconv.Itoa(start))
+	}
+	if end != 0 {
+		query.Set("end", strconv.Itoa(end))
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return again(ctx, func() error {
+		request, err := c.request(ctx, http.MethodGet, path, "", nil)
+		if err != nil {
+			return err
+		}
+		response, err := c.http.Do(request)
+		if err != nil {
+			return c.reached(err)
+		}
+		defer response.Body.Close()
+		if response.StatusCode >= http.StatusBadRequest {
+			raw, err := io.ReadAll(response.Body)
+			if err != nil {
+				return fmt.Errorf("read answer of %s: %w", path, err)
+			}
+			return refusal(http.MethodGet+" "+c.base+path, response, raw)
+		}
+		if _, err := io.Copy(into, response.Body); err != nil {
+			return fmt.Errorf("read answer of %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
 // Documents lists a page of documents, those in one state or, with an empty one, all; after is the page before's Next.
 func (c *Client) Documents(ctx context.Context, collection string, status rag.Status, after string) (api.Documents, error) {
 	query := url.Values{}

@@ -61,6 +61,11 @@ func TestRequestsAndAnswers(t *testing.T) {
 		{"collection", func() (string, error) { x, err := c.Collection(ctx, "a/b c"); return x.Name, err }, "GET /api/v1/collections/a%2Fb%20c ", "n"},
 		{"document", func() (string, error) { x, err := c.Document(ctx, "c", "sub/c++.md"); return x.DocumentID, err }, "GET /api/v1/collections/c/documents/sub%2Fc%2B%2B.md ", "d"},
 		{"documents", func() (string, error) { x, err := c.Documents(ctx, "c", rag.StatusFailed, "k1"); return x.Next, err }, "GET /api/v1/collections/c/documents?after=k1&status=failed ", "k"},
+		{"text", func() (string, error) {
+			var b strings.Builder
+			err := c.Text(ctx, "c", "a/b", 3, 9, &b)
+			return b.String()[2:6], err
+		}, "GET /api/v1/collections/c/documents/a%2Fb/text?end=9&start=3 ", "name"},
 		{"deletion", func() (string, error) { x, err := c.DeleteDocument(ctx, "c", "d"); return fmt.Sprint(x.ID), err }, "DELETE /api/v1/collections/c/documents/d ", "7"},
 		{"job", func() (string, error) { x, err := c.Job(ctx, 7, 0); return fmt.Sprint(x.ID), err }, "GET /api/v1/jobs/7 ", "7"},
 		{"jobs", func() (string, error) {

@@ -41,7 +41,7 @@ type Settings struct {
 	OCRLanguage     string        `name:"ocr-language" default:"eng" help:"Languages that tesseract reads, as it names them, joined by +, such as deu+eng. Defaults to eng."`
 	OCRMaxPages     int           `name:"ocr-max-pages" default:"500" help:"Pages of one document that are read so, at most. Defaults to 500."`
 	OCRPageTimeout  time.Duration `name:"ocr-page-timeout" default:"1m" help:"Longest time that reading one page may take. Defaults to 1m."`
-	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"104857600" help:"Largest file that is taken, in bytes. Defaults to 104857600 (100 MiB)."`
+	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"268435456" help:"Largest file that is taken, in bytes. Defaults to 268435456 (256 MiB)."`
 	MaxArchiveBytes int64         `name:"max-archive-bytes" default:"2147483648" help:"Largest ZIP or TAR that is taken as a batch, in bytes. A ZIP lies in the data folder while it is read. Defaults to 2147483648 (2 GiB)."`
 	MaxBatchBytes   int64         `name:"max-batch-bytes" default:"10737418240" help:"Most bytes that one archive may unpack to. Defaults to 10737418240 (10 GiB)."`
 	MaxSearches     int           `name:"max-searches" default:"64" help:"Searches in work or waiting; more are answered 429. Defaults to 64."`

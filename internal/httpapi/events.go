@@ -215,11 +215,14 @@ func (p *jobPace) progress(job rag.Job) api.JobProgress {
 		p.since, p.first = time.Now(), job
 	}
 	out := api.JobProgress{Job: jobOf(job)}
-	chunks, took := job.Done-p.first.Done, time.Since(p.since)
-	if job.State != rag.JobRunning || chunks <= 0 || took < p.least {
+	done, took := job.Done-p.first.Done, time.Since(p.since)
+	if job.State != rag.JobRunning || done <= 0 || took < p.least {
 		return out
 	}
-	out.ChunksASecond = float64(chunks) / took.Seconds()
-	out.SecondsLeft = float64(job.Total-job.Done) / out.ChunksASecond
+	rate := float64(done) / took.Seconds()
+	out.SecondsLeft = float64(job.Total-job.Done) / rate
+	if job.Stage != rag.StageParse { // there done counts pages or bytes
+		out.ChunksASecond = rate
+	}
 	return out
 }

@@ -47,6 +47,7 @@ func (s *Server) native() {
 	s.jobRoutes(service)
 	s.searchRoutes(service)
 	s.uploadRoutes(service, group)
+	s.textRoutes(service, group)
 	s.batchRoutes(service, group)
 	s.eventRoutes(service, group)
 	nameVerbs(service.OpenAPI())

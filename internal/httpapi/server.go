@@ -171,6 +171,7 @@ type Deps struct {
 	Batches     Batches
 	Callbacks   Callbacks
 	Documents   Documents
+	Texts       Texts
 	Patches     Patches
 	Retries     Retries
 	Jobs        Jobs

@@ -301,7 +301,7 @@ func (s *Server) answerUpload(c *gin.Context, u *upload, accepted []ingest.Accep
 		if job, waited := jobs[a.Job.ID]; waited {
 			over = over && job.State.Final()
 			if now, err := s.deps.Documents.Document(ctx, u.collection.ID, a.Document.ExternalID); err == nil {
-				d.Status, d.Error = now.Status, now.Error
+				d.Status, d.Error, d.Warnings = now.Status, now.Error, now.Warnings
 			}
 		} else if a.Job.ID != 0 && !a.Job.State.Final() {
 			over = false

@@ -24,6 +24,9 @@ type desk struct {
 	givenUp  bool   // what the version that is not live has is dead
 	text     string // the original; every line is a block
 	embedded []string
+	told     [][2]int       // progress
+	texts    map[int]string // keys by version
+	stored   map[string]string
 	waiting  bool // other jobs wait
 	fail     func(step string) error
 }
@@ -34,13 +37,14 @@ func newDesk() *desk {
 			Collection: rag.Collection{Dimension: 4}, Document: rag.Document{Title: "Kites", Version: 0, Chunking: rag.Chunking{MaxTokens: 8}},
 		},
 		rows: map[rag.ChunkID]rag.Chunk{}, indexed: map[rag.ChunkID]bool{}, vectors: map[rag.ChunkID]rag.Embedding{},
-		fail: func(string) error { return nil },
+		fail:  func(string) error { return nil },
+		texts: map[int]string{}, stored: map[string]string{},
 	}
 }
 
 func (d *desk) worker() *Worker {
 	return &Worker{
-		Ledger: d, Removals: d, Index: d, Vectors: d, Removal: d, Blobs: shelf{d}, Parser: d, Timeout: time.Minute,
+		Ledger: d, Removals: d, Index: d, Vectors: d, Removal: d, Blobs: shelf{d}, Parser: d, Timeout: time.Minute, NewKey: func() string { return "text" },
 		Encoder: func(context.Context, string) (Encoder, error) { return d, nil },
 	}
 }
@@ -68,15 +72,43 @@ func (d *desk) SetStage(_ context.Context, _ rag.Claim, s rag.Stage) error {
 	return d.fail("stage " + string(s))
 }
 
-func (d *desk) ReplaceChunks(_ context.Context, _ rag.Claim, cut Cut) error {
-	if err := d.fail("replace chunks"); err != nil {
+func (d *desk) BeginChunks(context.Context, rag.Claim) (string, error) {
+	if err := d.fail("stage parse"); err != nil {
+		return "", err
+	}
+	for id, ch := range d.rows {
+		if ch.Version == d.task.Document.Version {
+			delete(d.rows, id)
+		}
+	}
+	left := d.task.Document.Version
+	key := d.texts[left]
+	delete(d.texts, left)
+	return key, nil
+}
+
+func (d *desk) AddChunks(_ context.Context, _ rag.Claim, chunks []rag.Chunk, done, total int) error {
+	if err := d.fail("add chunks"); err != nil {
 		return err
 	}
-	for i, ch := range cut.Chunks {
-		ch.ID, ch.Version, ch.Ordinal = rag.ChunkID(1000*d.task.Document.Version+i), d.task.Document.Version, i
+	first := len(d.chunks(d.task.Document.Version))
+	for i, ch := range chunks {
+		ch.ID, ch.Version, ch.Ordinal = rag.ChunkID(1000*d.task.Document.Version+first+i), d.task.Document.Version, first+i
 		d.rows[ch.ID] = ch
 	}
+	d.told = append(d.told, [2]int{done, total})
+	return nil
+}
+
+func (d *desk) EndChunks(ctx context.Context, c rag.Claim, cut Cut) error {
+	if err := d.fail("end chunks"); err != nil {
+		return err
+	}
+	if err := d.AddChunks(ctx, c, cut.Chunks, 0, 0); err != nil {
+		return err
+	}
 	d.task.Chunked = true
+	d.texts[d.task.Document.Version] = cut.Text
 	return nil
 }
 
@@ -150,7 +182,7 @@ func (d *desk) CopyChunks(context.Context, rag.Claim) (string, error) {
 	if err := d.fail("copy"); err != nil {
 		return "", err
 	}
-	return "found", d.ReplaceChunks(context.Background(), rag.Claim{}, Cut{Chunks: d.chunks(d.task.Document.LiveVersion)})
+	return "found", d.EndChunks(context.Background(), rag.Claim{}, Cut{Chunks: d.chunks(d.task.Document.LiveVersion)})
 }
 
 func (d *desk) Released(context.Context, rag.Claim) ([]string, error)                { return nil, nil }
@@ -198,8 +230,18 @@ func (d *desk) Delete(_ context.Context, _ rag.Collection, ids []rag.ChunkID) er
 // shelf holds the desk's one original.
 type shelf struct{ d *desk }
 
-func (shelf) Put(context.Context, string, io.Reader) error { return nil }
-func (shelf) Delete(context.Context, string) error         { return nil }
+func (s shelf) Put(_ context.Context, key string, r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err == nil {
+		s.d.stored[key] = string(raw)
+	}
+	return err
+}
+
+func (s shelf) Delete(_ context.Context, key string) error {
+	delete(s.d.stored, key)
+	return nil
+}
 
 type reader struct{ *strings.Reader }
 
@@ -209,16 +251,24 @@ func (s shelf) Open(context.Context, string) (io.ReadSeekCloser, int64, error) {
 	return reader{strings.NewReader(s.d.text)}, int64(len(s.d.text)), s.d.fail("open")
 }
 
-func (d *desk) Parse(context.Context, rag.Original) (rag.Parsed, error) {
-	p := rag.Parsed{Text: d.text}
-	at := 0
-	for i, line := range strings.Split(d.text, "\n") {
-		p.Blocks = append(p.Blocks, rag.Block{
-			Kind: rag.BlockParagraph, Text: line, Headings: []string{fmt.Sprintf("Part %d", i)}, Span: rag.Span{Start: at, End: at + len(line)},
+// Stream makes a block of each line, and a window of each 40 of them.
+func (d *desk) Stream(_ context.Context, _ rag.Original, take func(rag.Window) error) (rag.Findings, error) {
+	var w rag.Window
+	lines := strings.SplitAfter(d.text, "\n")
+	for i, line := range lines {
+		text := strings.TrimSuffix(line, "\n")
+		w.Blocks = append(w.Blocks, rag.Block{
+			Kind: rag.BlockParagraph, Text: text, Headings: []string{fmt.Sprintf("Part %d", i)}, Span: rag.Span{Start: len(w.Text), End: len(w.Text) + len(text)},
 		})
-		at += len(line) + 1
+		w.Text += line
+		if w.Done, w.Total = i+1, len(lines); len(w.Blocks) == 40 || i == len(lines)-1 {
+			if err := take(w); err != nil {
+				return rag.Findings{}, err
+			}
+			w = rag.Window{Start: w.Start + len(w.Text)}
+		}
 	}
-	return p, d.fail("parse")
+	return rag.Findings{}, d.fail("parse")
 }
 
 // Offsets makes every word a token.

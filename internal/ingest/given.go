@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/redkite/redkite/internal/chunk"
 	"github.com/redkite/redkite/internal/rag"
@@ -28,7 +29,8 @@ func given(original io.Reader, maxTokens int, t chunk.Tokenizer) ([]rag.Chunk, e
 func toGiven(chunks []GivenChunk) []chunk.Given {
 	out := make([]chunk.Given, len(chunks))
 	for i, c := range chunks {
-		out[i] = chunk.Given{Text: c.Text, Headings: c.Headings, Page: c.Page}
+		out[i] = chunk.Given{Text: strings.ReplaceAll(c.Text, "\x00", "\uFFFD"), // as the catalog keeps it
+			Headings: c.Headings, Page: c.Page}
 	}
 	return out
 }

@@ -159,7 +159,7 @@ func (in *Intake) open(u *Upload) (io.Reader, error) {
 	mediaType, ok := in.Sniff(u.Filename, head[:n])
 	if !ok {
 		return nil, &rag.Problem{
-			Kind: rag.ErrUnsupported, Code: "unsupported_media_type",
+			Kind: rag.ErrUnsupported, Code: "unsupported",
 			Message: fmt.Sprintf("%s: files of this type (%s) can't be read; docs/formats.md lists those that can: PDF, Word, PowerPoint, Excel, EPUB, HTML, mail and text of many kinds", nameOf(*u), mediaType),
 		}
 	}

@@ -173,12 +173,12 @@ type crowd struct {
 	proceed      chan struct{}
 }
 
-func (c *crowd) Parse(_ context.Context, o rag.Original) (rag.Parsed, error) {
+func (c *crowd) Stream(_ context.Context, o rag.Original, _ func(rag.Window) error) (rag.Findings, error) {
 	c.add(o.Size)
 	c.arrived <- struct{}{}
 	<-c.proceed
 	c.add(-o.Size)
-	return rag.Parsed{}, rag.Invalid("", "read enough")
+	return rag.Findings{}, rag.Invalid("", "read enough")
 }
 
 func (c *crowd) add(size int64) {

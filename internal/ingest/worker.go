@@ -1,18 +1,14 @@
 package ingest
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/redkite/redkite/internal/chunk"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -25,14 +21,16 @@ type Task struct {
 	Chunked    bool   // the chunk rows are written: an earlier attempt came that far
 	Live       bool   // the version is published: only the old ones are left to remove
 	LiveTitle  string // of the version that is live meanwhile; its chunks were embedded with it
-	Same       bool   // that version is of the same bytes, type and chunking, so its chunks are the new one's too
+	Same       bool   // that version is of the same bytes, type and chunking, and its text is kept, so its chunks are the new one's too
+	Suspect    bool   // a worker died while it parsed this
 }
 
-// Cut is what parsing and chunking made of an original.
+// Cut is what parsing and chunking made of an original, at its end.
 type Cut struct {
 	Title    string // the document's own; used where the client gave none
-	Warnings []string
-	Chunks   []rag.Chunk
+	Warnings []rag.Warning
+	Text     string      // key of the blob that holds the normalised text
+	Chunks   []rag.Chunk // the last ones
 }
 
 // Ledger is the catalog's side of an ingest job. Every call checks the claim's fence and gives rag.ErrStale when
@@ -49,7 +47,13 @@ type Ledger interface {
 
 // Chunks keeps a version's chunk rows and which of them are indexed.
 type Chunks interface {
-	ReplaceChunks(ctx context.Context, c rag.Claim, cut Cut) error
+	// BeginChunks says that the version is being parsed, and forgets the chunks that an attempt before left. It gives the
+	// key of the text that it left, or "".
+	BeginChunks(ctx context.Context, c rag.Claim) (text string, err error)
+	// AddChunks writes further chunks, and how far the parser is.
+	AddChunks(ctx context.Context, c rag.Claim, chunks []rag.Chunk, done, total int) error
+	// EndChunks writes the last ones; from then on the version counts as cut.
+	EndChunks(ctx context.Context, c rag.Claim, cut Cut) error
 	PendingChunks(ctx context.Context, c rag.Claim, limit int) ([]rag.Chunk, error)
 	// MarkIndexed says that the index has these chunks; the vectors of reused of them were taken over.
 	MarkIndexed(ctx context.Context, c rag.Claim, ids []rag.ChunkID, reused int) error
@@ -110,9 +114,9 @@ type Encoder interface {
 	MaxTokens() int
 }
 
-// Parser turns an original into blocks.
+// Parser turns an original into blocks, and has take called with one window of them after the other.
 type Parser interface {
-	Parse(ctx context.Context, o rag.Original) (rag.Parsed, error)
+	Stream(ctx context.Context, o rag.Original, take func(rag.Window) error) (rag.Findings, error)
 }
 
 // Worker does the jobs that the queue hands it.
@@ -124,6 +128,7 @@ type Worker struct {
 	Removal  Removal
 	Blobs    Blobs
 	Parser   Parser
+	NewKey   func() string // makes a blob key that no other blob has
 
 	Matching   Matching
 	Reconciler *Reconciler
@@ -136,10 +141,6 @@ type Worker struct {
 	once    sync.Once
 	parsing *semaphore.Weighted // bytes of the originals that are being parsed and cut
 }
-
-// parseBytes bounds the originals that are parsed and cut at the same time, which takes memory many times their size. One
-// counts for at most half of it: so two of any size fit, or a large one with small ones beside it.
-const parseBytes = 64 << 20
 
 const (
 	// embedBatch is how many chunks are embedded, written and marked at once: a crash costs at most two batches, one that is
@@ -237,67 +238,6 @@ func (w *Worker) makeVersion(ctx context.Context, c rag.Claim, task Task) error 
 		return fmt.Errorf("wait until searchable: %w", err)
 	}
 	return w.Ledger.Publish(ctx, c)
-}
-
-// makeChunks parses the original and writes its chunk rows, unless those of the live version will do; it gives the
-// document's title.
-func (w *Worker) makeChunks(ctx context.Context, c rag.Claim, task Task, encoder Encoder) (title string, err error) {
-	if task.Same {
-		title, err = w.Ledger.CopyChunks(ctx, c)
-		return cmp.Or(task.Document.Title, title), err
-	}
-	if err := w.Ledger.SetStage(ctx, c, rag.StageParse); err != nil {
-		return "", err
-	}
-	original, size, err := w.Blobs.Open(ctx, task.Blob)
-	if err != nil {
-		return "", fmt.Errorf("open original: %w", err)
-	}
-	defer original.Close()
-	w.once.Do(func() { w.parsing = semaphore.NewWeighted(parseBytes) })
-	room := min(size, parseBytes/2)
-	if err := w.parsing.Acquire(ctx, room); err != nil {
-		return "", fmt.Errorf("wait to be parsed: %w", err)
-	}
-	defer w.parsing.Release(room)
-
-	var cut Cut
-	if task.Document.MediaType == mediaChunks {
-		cut.Chunks, err = given(original, encoder.MaxTokens(), until(ctx, encoder))
-	} else {
-		cut, err = w.cut(ctx, c, task, original, size, encoder)
-	}
-	if err != nil {
-		return "", err
-	}
-	if task.Document.Title != "" {
-		cut.Title = task.Document.Title
-	}
-	return cut.Title, w.Ledger.ReplaceChunks(ctx, c, cut)
-}
-
-// cut parses an original and splits it.
-func (w *Worker) cut(ctx context.Context, c rag.Claim, task Task, original io.ReadSeeker, size int64, encoder Encoder) (Cut, error) {
-	limited, cancel := context.WithTimeout(ctx, w.Timeout)
-	defer cancel()
-	parsed, err := w.Parser.Parse(limited, rag.Original{ReadSeeker: original, Size: size, MediaType: task.Document.MediaType, Name: task.Document.Filename})
-	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return Cut{}, &rag.Problem{
-				Kind: rag.ErrInvalid, Code: "parse_timeout", Err: err,
-				Message: fmt.Sprintf("the document could not be parsed within %s; split it or raise parse_timeout", w.Timeout),
-			}
-		}
-		return Cut{}, fmt.Errorf("parse: %w", err)
-	}
-	if err := w.Ledger.SetStage(ctx, c, rag.StageChunk); err != nil {
-		return Cut{}, err
-	}
-	chunks, err := chunk.Split(parsed, cmp.Or(task.Document.Chunking, task.Collection.Chunking), until(ctx, encoder))
-	if err != nil {
-		return Cut{}, fmt.Errorf("chunk: %w", err)
-	}
-	return Cut{Title: parsed.Title, Warnings: parsed.Warnings, Chunks: chunks}, nil
 }
 
 // removeDead takes dead chunks out of the index, then out of the catalog: while it has them, an interrupted removal is

@@ -78,7 +78,7 @@ func TestSameBytesAreNotParsed(t *testing.T) {
 // always whole, and at the end each vector is its text's.
 func TestReplaceResumes(t *testing.T) {
 	steps := []string{
-		"task", "open", "parse", "replace chunks", "live", "pending", "read vectors", "embed", "upsert", "mark", "visible", "publish", "dead", "delete", "forget",
+		"task", "open", "parse", "add chunks", "end chunks", "live", "pending", "read vectors", "embed", "upsert", "mark", "visible", "publish", "dead", "delete", "forget",
 		"ensure", "stage parse", "stage embed", "stage publish",
 	}
 	for _, step := range steps {

@@ -35,12 +35,43 @@ func TestAStuckParserIsLeftBehind(t *testing.T) {
 	})
 }
 
+// TestStuckParsersAreBounded leaves two behind: no third is started before one of them ends.
+func TestStuckParsersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		started := 0
+		r := New(Options{})
+		r.formats = append(r.formats, format{"stuck", nil, formatFunc(func(*builder) { started++; <-release })})
+		parse := func(mediaType string) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, err := r.Parse(ctx, rag.Original{ReadSeeker: strings.NewReader("a word"), Size: 6, MediaType: mediaType})
+			return err
+		}
+		for range mostLeft {
+			if err := parse("stuck"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+		}
+		for _, mediaType := range []string{"stuck", TypeText} {
+			if err := parse(mediaType); !errors.Is(err, rag.ErrUnavailable) || started != mostLeft {
+				t.Errorf("%s: got %v, %d were started", mediaType, err, started)
+			}
+		}
+		close(release)
+		synctest.Wait()
+		if err := parse(TypeText); err != nil {
+			t.Errorf("after they have ended: %v", err)
+		}
+	})
+}
+
 func TestAPanicIsAnError(t *testing.T) {
 	r := New(Options{})
 	r.formats = append(r.formats, format{"bad", nil, formatFunc(func(*builder) { panic("library bug") })})
 	_, err := r.Parse(t.Context(), rag.Original{ReadSeeker: strings.NewReader("x"), Size: 1, MediaType: "bad"})
 	var p *rag.Problem
-	if !errors.As(err, &p) || p.Code != "parse_failed" || strings.Contains(p.Message, "library bug") || !strings.Contains(err.Error(), "library bug") {
+	if !errors.As(err, &p) || p.Code != "parse_error" || strings.Contains(p.Message, "library bug") || !strings.Contains(err.Error(), "library bug") {
 		t.Errorf("got %v", err)
 	}
 }

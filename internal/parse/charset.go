@@ -193,7 +193,7 @@ func plainRunes(units []uint16) int {
 // warnGuessed tells that a charset was guessed, so that a user who sees odd letters knows why.
 func (w written) warnGuessed(b *builder) {
 	if w.guessed != "" {
-		b.warn("encoding_guessed: nothing in the file says how its letters are written; it was read as %s", w.guessed)
+		b.warn(rag.WarnEncodingGuessed, "nothing in the file says how its letters are written; it was read as %s", w.guessed)
 	}
 }
 
@@ -225,6 +225,11 @@ func decoded(ctx context.Context, o rag.Original, b *builder) (*bufio.Reader, er
 	if _, err := o.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read original again: %w", err)
 	}
+	read := 0
+	source.seen = func(n int) {
+		read += n
+		b.progress(read, int(o.Size))
+	}
 	var r io.Reader = source
 	if w.encoding != nil {
 		r = transform.NewReader(r, w.encoding.NewDecoder())
@@ -238,15 +243,20 @@ func decoded(ctx context.Context, o rag.Original, b *builder) (*bufio.Reader, er
 
 // cancelable ends with its context.
 type cancelable struct {
-	ctx context.Context
-	r   io.Reader
+	ctx  context.Context
+	r    io.Reader
+	seen func(n int) // is told of bytes read; nil for nobody
 }
 
 func (c *cancelable) Read(p []byte) (int, error) {
 	if err := c.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return c.r.Read(p)
+	n, err := c.r.Read(p)
+	if c.seen != nil {
+		c.seen(n)
+	}
+	return n, err
 }
 
 // looksLikeUTF8 reports whether bytes are UTF-8, give or take a few that are damaged.

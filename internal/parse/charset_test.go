@@ -71,7 +71,7 @@ func TestCharsetIsGuessed(t *testing.T) {
 			if err != nil || !strings.HasSuffix(p.Text, test.text) && !strings.HasSuffix(strings.ReplaceAll(p.Text, "\n\n", "\n"), test.text) {
 				t.Errorf("%s: %.60q is not %.60q (%v, %v)", test.charset, p.Text[max(0, len(p.Text)-len(test.text)):], test.text, p.Warnings, err)
 			}
-			if len(p.Warnings) != 1 || !strings.HasPrefix(p.Warnings[0], "encoding_guessed: ") {
+			if len(p.Warnings) != 1 || !strings.HasPrefix(told(p.Warnings)[0], "encoding_guessed: ") {
 				t.Errorf("%s: warnings %q", test.charset, p.Warnings)
 			}
 		}

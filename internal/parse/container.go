@@ -166,7 +166,7 @@ func (s *seekingReaderAt) ReadAt(into []byte, at int64) (int, error) {
 
 // outOfBounds says that a document meets a limit.
 func outOfBounds(format string, args ...any) error {
-	return &rag.Problem{Kind: rag.ErrTooLarge, Code: "document_too_large", Message: fmt.Sprintf(format, args...)}
+	return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf(format, args...)}
 }
 
 // passwordProtected says that a document can't be read without its password.

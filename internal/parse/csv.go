@@ -31,23 +31,27 @@ func (csvFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	if err != nil {
 		return err
 	}
-	b.expect(o.Size + o.Size/4)
 	delimiter := delimiterOf(r, o.MediaType)
-	rows := quotedRows(r, delimiter)
-	err = tabulate(b, rows)
-	if errors.Is(err, errUnclosed) {
-		if _, err = o.Seek(0, io.SeekStart); err != nil {
-			return fmt.Errorf("read original again: %w", err)
-		}
-		b.restart()
-		if r, err = decoded(ctx, o, &builder{}); err != nil {
-			return err
-		}
-		b.warn("a quotation mark is never closed: quotation marks were read as they stand")
-		delimiterOf(r, o.MediaType) // takes off the line that names it
-		err = tabulate(b, plainRows(r, delimiter))
+	unclosed := false
+	for next := quotedRows(r, delimiter); err == nil; { // all rows, before any is handed over
+		_, err = next()
+		unclosed = errors.Is(err, errUnclosed)
 	}
-	return err
+	if !unclosed && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if _, err = o.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read original again: %w", err)
+	}
+	if r, err = decoded(ctx, o, b); err != nil {
+		return err
+	}
+	delimiterOf(r, o.MediaType) // takes off the line that names it
+	if unclosed {
+		b.warn(rag.WarnReadAsPlainText, "a quotation mark is never closed: quotation marks were read as they stand")
+		return tabulate(b, plainRows(r, delimiter))
+	}
+	return tabulate(b, quotedRows(r, delimiter))
 }
 
 // errUnclosed says that a cell goes on and on.

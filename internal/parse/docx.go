@@ -73,6 +73,10 @@ func readDOCX(p *officePackage, main string) error {
 		}
 	}
 	d.hidden = 0 // only of the text itself
+	pages := d.pagesSaid()
+	if pages > 0 {
+		p.b.hold() // whether the page breaks are true shows at the end
+	}
 	if err := p.walkXML(p.b, main, mostPart, func(x *xmlWalk) error {
 		return x.child("document", func(xml.StartElement) error { return d.blocks(x) })
 	}); err != nil {
@@ -80,23 +84,31 @@ func readDOCX(p *officePackage, main string) error {
 	}
 	d.out = append(append(d.out, d.waiting...), d.fresh...)
 	d.write(len(d.out))
-	d.settlePages(related(p.root, "extended-properties"))
+	d.settlePages(pages)
 	if d.hidden > 0 {
-		p.b.warn("%d pieces of hidden text were left out", d.hidden)
+		p.b.warn(rag.WarnHiddenText, "%d pieces of hidden text were left out", d.hidden)
 	}
 	if d.linked > 0 {
-		p.b.warn("%d embedded documents were left out; upload them as files of their own", d.linked)
+		p.b.warn(rag.WarnPartialText, "%d embedded documents were left out; upload them as files of their own", d.linked)
 	}
 	return nil
 }
 
-// settlePages keeps pages only where the program that wrote the document counts as many as its page breaks make: many
-// programs carry such breaks over from what they have read.
-func (d *docx) settlePages(properties string) {
+// pagesSaid is how many pages the program that wrote the document counted; 0 where it did not.
+func (d *docx) pagesSaid() int {
+	counted, err := strconv.Atoi(d.p.property(related(d.p.root, "extended-properties"), "Pages"))
+	if err != nil {
+		return 0
+	}
+	return counted
+}
+
+// settlePages keeps pages only where as many were said as the page breaks make: many programs carry such breaks over from
+// what they have read.
+func (d *docx) settlePages(said int) {
 	b := d.p.b
-	counted, err := strconv.Atoi(d.p.property(properties, "Pages"))
-	if d.breaks > 0 && err == nil && counted == d.breaks+1 {
-		b.pages = counted
+	if d.breaks > 0 && said == d.breaks+1 {
+		b.pages = said
 		return
 	}
 	b.page = 0
@@ -209,7 +221,9 @@ func (d *docx) emitAll(pieces []piece) error {
 // write gives the first pieces to the builder.
 func (d *docx) write(n int) {
 	for _, p := range d.out[:n] {
-		d.p.b.page = p.page
+		if d.p.b.held {
+			d.p.b.page = p.page
+		}
 		if p.kind == rag.BlockHeading {
 			d.p.b.heading(p.level, p.text())
 			continue

@@ -53,13 +53,13 @@ func (epubFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 		if b.full {
 			return nil
 		}
-		if len(b.blocks) > mostBlocks {
+		if b.count > mostBlocks {
 			return outOfBounds("the book has more than %d paragraphs, lists and tables; split it", mostBlocks)
 		}
 	}
 	b.given = book.title
 	if missing > 0 {
-		b.warn("%d of %d chapters are missing in the file", missing, len(book.spine))
+		b.warn(rag.WarnPartialText, "%d of %d chapters are missing in the file", missing, len(book.spine))
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func TestEPUBDetails(t *testing.T) {
 	if diff := cmp.Diff(want, check(t, p)); diff != "" {
 		t.Error(diff)
 	}
-	if p.Title != "Kites & hawks" || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "1 of 3 chapters") {
+	if p.Title != "Kites & hawks" || len(p.Warnings) != 1 || !strings.Contains(told(p.Warnings)[0], "1 of 3 chapters") {
 		t.Errorf("title %q, warnings %q", p.Title, p.Warnings)
 	}
 }
@@ -53,13 +53,13 @@ func TestEPUBRefusals(t *testing.T) {
 	}{
 		{"locked", book(t, bookPackage, chapter, encryption("http://www.w3.org/2001/04/xmlenc#aes128-cbc")), "encrypted"},
 		{"fonts are locked", book(t, bookPackage, chapter, encryption("http://www.idpf.org/2008/embedding")), ""},
-		{"no package", zipped(t, packed{"META-INF/container.xml", "<container/>"}), "parse_failed"},
-		{"no container", zipped(t, packed{"mimetype", TypeEPUB}), "parse_failed"},
+		{"no package", zipped(t, packed{"META-INF/container.xml", "<container/>"}), "parse_error"},
+		{"no container", zipped(t, packed{"mimetype", TypeEPUB}), "parse_error"},
 		{"no chapters", book(t, "<package/>"), "empty"},
-		{"entities", book(t, `<!DOCTYPE p [<!ENTITY a "b">]><package><metadata><dc:title>&a;</dc:title></metadata></package>`), "parse_failed"},
-		{"a chapter nested too deep", book(t, bookPackage, packed{"OEBPS/text/a.xhtml", strings.Repeat("<div>", 10_000)}), "parse_failed"},
-		{"a chapter that is too long", book(t, bookPackage, packed{"OEBPS/text/a.xhtml", strings.Repeat("<p>a", 3<<20)}), "document_too_large"},
-		{"a Word document", sample(t, "pandoc.docx"), "parse_failed"},
+		{"entities", book(t, `<!DOCTYPE p [<!ENTITY a "b">]><package><metadata><dc:title>&a;</dc:title></metadata></package>`), "parse_error"},
+		{"a chapter nested too deep", book(t, bookPackage, packed{"OEBPS/text/a.xhtml", strings.Repeat("<div>", 10_000)}), "parse_error"},
+		{"a chapter that is too long", book(t, bookPackage, packed{"OEBPS/text/a.xhtml", strings.Repeat("<p>a", 3<<20)}), "too_large"},
+		{"a Word document", sample(t, "pandoc.docx"), "parse_error"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ const (
 
 // Parse reads HTML. Elements nested more than 512 deep are refused by the HTML parser.
 func (htmlFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
-	raw, err := readAll(ctx, o)
+	raw, err := readMost(ctx, o, mostMarkup)
 	if err != nil {
 		return err
 	}

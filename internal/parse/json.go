@@ -23,7 +23,6 @@ func (jsonFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	if err != nil {
 		return err
 	}
-	b.expect(o.Size)
 	if o.MediaType == TypeJSONL {
 		if err = jsonLines(r, b); !errors.Is(err, errNoLines) {
 			return err
@@ -32,6 +31,7 @@ func (jsonFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 			return err
 		}
 	}
+	b.hold()
 	d := json.NewDecoder(r)
 	d.UseNumber()
 	w := &jsonWalk{b: b, d: d}
@@ -40,19 +40,14 @@ func (jsonFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return errors.Join(err, ctx.Err())
-	case errors.Is(err, io.ErrUnexpectedEOF) && len(b.blocks) > 0:
+	case errors.Is(err, io.ErrUnexpectedEOF) && b.count > 0:
 		w.emit()
-		b.warn("partial_text: the file ends too early, inside of a value: what came before was read")
+		b.warn(rag.WarnPartialText, "the file ends too early, inside of a value: what came before was read")
 		return nil
 	}
-	if r, err = again(ctx, o, b); err != nil {
-		return err
-	}
-	b.warn("the file is not valid JSON, or nested more than %d deep: it was read as plain text", deepestJSON)
-	var p openParagraph
-	err = eachLine(r, b, func(line string) { p.line(line, b) })
-	p.flush(b)
-	return err
+	b.restart()
+	b.warn(rag.WarnReadAsPlainText, "the file is not valid JSON, or nested more than %d deep: it was read as plain text", deepestJSON)
+	return streamText(ctx, o, b)
 }
 
 // again begins anew with an original.
@@ -82,7 +77,7 @@ func jsonLines(r *bufio.Reader, b *builder) error {
 			if bad++; firstBad == 0 {
 				firstBad = number
 			}
-			if len(b.blocks) == 0 && bad == 1 {
+			if b.count == 0 && bad == 1 {
 				failed = errNoLines
 				return
 			}
@@ -92,7 +87,7 @@ func jsonLines(r *bufio.Reader, b *builder) error {
 	})
 	b.title = ""
 	if bad > 0 && failed == nil {
-		b.warn("%d lines are not valid JSON, the first of them line %d: they were kept as text", bad, firstBad)
+		b.warn(rag.WarnPartialText, "%d lines are not valid JSON, the first of them line %d: they were kept as text", bad, firstBad)
 	}
 	return errors.Join(err, failed)
 }

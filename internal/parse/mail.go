@@ -51,10 +51,10 @@ func (mailFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	m.message(message, 0)
 	if n := len(m.attached); n > 0 {
 		names := m.attached[:min(n, mostNamed)]
-		b.warn("%d attachments were not read: %s", n, strings.Join(names, ", "))
+		b.warn(rag.WarnPartialText, "%d attachments were not read: %s", n, strings.Join(names, ", "))
 	}
 	if m.broken != nil {
-		b.warn("partial_text: a part of the mail is damaged or ends too early: what came before was read (%v)", m.broken)
+		b.warn(rag.WarnPartialText, "a part of the mail is damaged or ends too early: what came before was read (%v)", m.broken)
 	}
 	return ctx.Err()
 }

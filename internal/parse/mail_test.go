@@ -51,7 +51,7 @@ func TestMail(t *testing.T) {
 			if diff := cmp.Diff(test.want, check(t, p)); diff != "" {
 				t.Error(diff)
 			}
-			if p.Title != test.title || !strings.Contains(strings.Join(p.Warnings, "; "), test.warning) || test.warning == "" && len(p.Warnings) > 0 {
+			if p.Title != test.title || !strings.Contains(strings.Join(told(p.Warnings), "; "), test.warning) || test.warning == "" && len(p.Warnings) > 0 {
 				t.Errorf("title %q, warnings %q", p.Title, p.Warnings)
 			}
 		})

@@ -22,7 +22,11 @@ type markdownFormat struct{}
 
 // Parse reads Markdown. What would cost its reader time or memory out of all proportion is read as plain text.
 func (markdownFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
-	raw, err := readAll(ctx, o)
+	if o.Size > mostMarkup {
+		b.warn(rag.WarnReadAsPlainText, "Markdown is read up to %d bytes, and this is more: the file was read as plain text", mostMarkup)
+		return streamText(ctx, o, b)
+	}
+	raw, err := readMost(ctx, o, mostMarkup)
 	if err != nil {
 		return err
 	}
@@ -33,7 +37,7 @@ func (markdownFormat) Parse(ctx context.Context, o rag.Original, b *builder) err
 	title, source := frontMatter([]byte(newlines(decoded)))
 	b.given = title
 	if why := hostileMarkdown(source); why != "" {
-		b.warn("%s: the file was read as plain text", why)
+		b.warn(rag.WarnReadAsPlainText, "%s: the file was read as plain text", why)
 		plainText(string(source), b)
 		return nil
 	}

@@ -36,7 +36,7 @@ func (officeFormat) Parse(ctx context.Context, o rag.Original, b *builder) error
 	case strings.Contains(kind, "spreadsheetml") || strings.Contains(kind, "ms-excel"):
 		err = readXLSX(p, main)
 	default:
-		err = &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: fmt.Sprintf("the file is an Office container of a kind (%q) that can't be read; save it as .docx, .pptx, .xlsx or PDF", kind)}
+		err = &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported", Message: fmt.Sprintf("the file is an Office container of a kind (%q) that can't be read; save it as .docx, .pptx, .xlsx or PDF", kind)}
 	}
 	if err == nil {
 		b.given = p.title()
@@ -46,7 +46,7 @@ func (officeFormat) Parse(ctx context.Context, o rag.Original, b *builder) error
 
 // saveAs refuses a format of which programs can make one that is read.
 func saveAs(what, extension string) error {
-	return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: fmt.Sprintf("%s can't be read; save the file as %s and upload that", what, extension)}
+	return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported", Message: fmt.Sprintf("%s can't be read; save the file as %s and upload that", what, extension)}
 }
 
 // officePackage is a container whose parts name each other by relationships.

@@ -227,17 +227,17 @@ func TestOfficeRefusals(t *testing.T) {
 		original        []byte
 		code, says      string
 	}{
-		{"Word before 2007", TypeOLE, sample(t, "libreoffice.doc"), "unsupported_media_type", ".docx"},
-		{"Excel before 2007", TypeOLE, sample(t, "libreoffice.xls"), "unsupported_media_type", ".xlsx"},
+		{"Word before 2007", TypeOLE, sample(t, "libreoffice.doc"), "unsupported", ".docx"},
+		{"Excel before 2007", TypeOLE, sample(t, "libreoffice.xls"), "unsupported", ".xlsx"},
 		{"a password", TypeOLE, sample(t, "msoffcrypto.docx"), "encrypted", "remove the password"},
-		{"OLE that ends early", TypeOLE, sample(t, "libreoffice.doc")[:600], "unsupported_media_type", "save"},
-		{"OLE that is none", TypeOLE, []byte("x"), "parse_failed", "save it anew"},
-		{"another Office program", TypeOffice, visio, "unsupported_media_type", "PDF"},
-		{"Excel's binary workbook", TypeXLSX, binary, "unsupported_media_type", ".xlsx"},
-		{"cut off", TypeDOCX, truncated[:len(truncated)/2], "parse_failed", "save it anew"},
-		{"damaged", TypeDOCX, damaged, "parse_failed", "save it anew"},
-		{"a ZIP of something else", TypeDOCX, zipped(t, packed{"a.txt", "a"}), "parse_failed", "save it anew"},
-		{"no main part", TypeDOCX, office(t, "word/document", "wordprocessingml.document"), "parse_failed", "save it anew"},
+		{"OLE that ends early", TypeOLE, sample(t, "libreoffice.doc")[:600], "unsupported", "save"},
+		{"OLE that is none", TypeOLE, []byte("x"), "parse_error", "save it anew"},
+		{"another Office program", TypeOffice, visio, "unsupported", "PDF"},
+		{"Excel's binary workbook", TypeXLSX, binary, "unsupported", ".xlsx"},
+		{"cut off", TypeDOCX, truncated[:len(truncated)/2], "parse_error", "save it anew"},
+		{"damaged", TypeDOCX, damaged, "parse_error", "save it anew"},
+		{"a ZIP of something else", TypeDOCX, zipped(t, packed{"a.txt", "a"}), "parse_error", "save it anew"},
+		{"no main part", TypeDOCX, office(t, "word/document", "wordprocessingml.document"), "parse_error", "save it anew"},
 		{"no words", TypeDOCX, office(t, "word/document", "wordprocessingml.document", packed{"word/document.xml", "<document><body><p/></body></document>"}), "empty", "no text"},
 	}
 	for _, test := range tests {

@@ -31,7 +31,7 @@ func (oleFormat) Parse(ctx context.Context, o rag.Original, _ *builder) error {
 	case names["PowerPoint Document"]:
 		return saveAs("presentations of PowerPoint before 2007 (.ppt)", ".pptx")
 	}
-	return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "the file is an OLE container of a kind that can't be read; save it as PDF, .docx, .xlsx or .pptx"}
+	return &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported", Message: "the file is an OLE container of a kind that can't be read; save it as PDF, .docx, .xlsx or .pptx"}
 }
 
 const (

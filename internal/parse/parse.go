@@ -9,9 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redkite/redkite/internal/rag"
@@ -38,6 +38,7 @@ type Registry struct {
 	formats []format
 	pdf     *pdfFormat
 	maxText int64
+	left    atomic.Int32 // parsers that were left behind and still run
 }
 
 // format is a line of the registry.
@@ -94,26 +95,43 @@ func (r *Registry) parser(mediaType string) Format {
 	return nil
 }
 
-// Parse reads an original by its media type. What holds no text is a rag.Problem of code "empty".
+// Parse reads a whole original; see Stream.
 func (r *Registry) Parse(ctx context.Context, o rag.Original) (rag.Parsed, error) {
-	parser := r.parser(o.MediaType)
-	if parser == nil {
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported_media_type", Message: "no parser reads " + o.MediaType}
-	}
-	p, err := await(ctx, func() (rag.Parsed, error) {
-		b := &builder{maxText: r.maxText}
-		if err := guard(ctx, parser, o, b); err != nil {
-			return rag.Parsed{}, err
+	var p rag.Parsed
+	var text strings.Builder
+	found, err := r.Stream(ctx, o, func(w rag.Window) error {
+		text.WriteString(w.Text)
+		for _, b := range w.Blocks {
+			b.Span.Start += w.Start
+			b.Span.End += w.Start
+			p.Blocks = append(p.Blocks, b)
 		}
-		return b.parsed()
+		return nil
 	})
 	if err != nil {
 		return rag.Parsed{}, err
 	}
-	if strings.TrimSpace(p.Text) == "" {
-		return rag.Parsed{}, &rag.Problem{Kind: rag.ErrInvalid, Code: "empty", Message: "the document holds no text"}
-	}
+	p.Title, p.Text, p.Pages, p.Warnings = found.Title, text.String(), found.Pages, found.Warnings
 	return p, nil
+}
+
+// Stream reads an original by its media type and has take called with one window after the other, in reading order. An
+// error of take ends it. What holds no text is a rag.Problem of code "empty".
+func (r *Registry) Stream(ctx context.Context, o rag.Original, take func(rag.Window) error) (rag.Findings, error) {
+	parser := r.parser(o.MediaType)
+	if parser == nil {
+		return rag.Findings{}, &rag.Problem{Kind: rag.ErrUnsupported, Code: "unsupported", Message: "no parser reads " + o.MediaType}
+	}
+	if err := r.Stuck(); err != nil {
+		return rag.Findings{}, err
+	}
+	return r.await(ctx, take, func(ctx context.Context, hand func(rag.Window) error) (rag.Findings, error) {
+		b := &builder{maxText: r.maxText, hand: hand, told: time.Now()}
+		if err := guard(ctx, parser, o, b); err != nil {
+			return rag.Findings{}, err
+		}
+		return b.end()
+	})
 }
 
 // guard makes an error of a panic in a parser.
@@ -126,53 +144,13 @@ func guard(ctx context.Context, parser Format, o rag.Original, b *builder) (err 
 	return parser.Parse(ctx, o, b)
 }
 
-// grace is how long a parser may go on after its context has ended: a job that is canceled stops within 2 s.
-const grace = time.Second
-
-// await runs a parser. One that is deep in a library which knows no context is left behind: it ends at some time, and
-// what it makes is dropped.
-func await(ctx context.Context, parse func() (rag.Parsed, error)) (rag.Parsed, error) {
-	type outcome struct {
-		parsed rag.Parsed
-		err    error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		parsed, err := parse()
-		done <- outcome{parsed, err}
-	}()
-	select {
-	case o := <-done:
-		return o.parsed, o.err
-	case <-ctx.Done():
-	}
-	select {
-	case o := <-done:
-		return o.parsed, o.err
-	case <-time.After(grace):
-		return rag.Parsed{}, ctx.Err()
-	}
-}
-
 // unreadable says that an original is not what its type says.
 func unreadable(mediaType string, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return &rag.Problem{
-		Kind: rag.ErrInvalid, Code: "parse_failed", Err: err,
+		Kind: rag.ErrInvalid, Code: "parse_error", Err: err,
 		Message: fmt.Sprintf("the file can't be read as %s: it is damaged or not complete; save it anew and upload it again", mediaType),
 	}
-}
-
-// readAll reads a whole original that fits into memory by the upload limit.
-func readAll(ctx context.Context, original io.Reader) ([]byte, error) {
-	raw, err := io.ReadAll(original)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read original: %w", err)
-	}
-	return raw, nil
 }

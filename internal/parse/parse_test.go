@@ -39,6 +39,15 @@ func parse(t *testing.T, mediaType string, original []byte) (rag.Parsed, error) 
 	return r.Parse(t.Context(), originalOf(mediaType, original))
 }
 
+// told writes warnings as their codes and messages.
+func told(warnings []rag.Warning) []string {
+	var out []string
+	for _, w := range warnings {
+		out = append(out, w.Code+": "+w.Message)
+	}
+	return out
+}
+
 // check asserts what must hold of anything parsed.
 func check(t *testing.T, p rag.Parsed) []shown {
 	t.Helper()
@@ -163,7 +172,7 @@ func TestPDFKeepsPages(t *testing.T) {
 	if diff := cmp.Diff(want, check(t, p)); diff != "" {
 		t.Error(diff)
 	}
-	if p.Title != "Yearly report" || p.Pages != 4 || !slices.Equal(p.Warnings, []string{"partial_text: 1 of 4 pages have no text layer: 2"}) {
+	if p.Title != "Yearly report" || p.Pages != 4 || !slices.Equal(p.Warnings, []rag.Warning{{Code: rag.WarnPartialText, Message: "1 of 4 pages have no text layer: 2"}}) {
 		t.Errorf("title %q, %d pages, warnings %v", p.Title, p.Pages, p.Warnings)
 	}
 }
@@ -180,8 +189,8 @@ func TestRefusals(t *testing.T) {
 		{"PDF without text", TypePDF, pdf(t, nil, picture, ""), "no_text_layer"},
 		{"PDF without anything", TypePDF, pdf(t, nil, "", ""), "empty"},
 		{"encrypted PDF", TypePDF, secret, "encrypted"},
-		{"damaged PDF", TypePDF, []byte("%PDF-1.7\nnothing more"), "parse_failed"},
-		{"unknown type", "image/png", []byte("x"), "unsupported_media_type"},
+		{"damaged PDF", TypePDF, []byte("%PDF-1.7\nnothing more"), "parse_error"},
+		{"unknown type", "image/png", []byte("x"), "unsupported"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

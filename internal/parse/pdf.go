@@ -75,7 +75,7 @@ func (r *pdfReading) run(ctx context.Context) error {
 	}
 	total := count.PageCount
 	if total > r.format.maxPages {
-		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_many_pages", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", total, r.format.maxPages)}
+		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", total, r.format.maxPages)}
 	}
 	r.given, r.pages = metaTitle(r.document), total
 	r.outline = r.document.outline()
@@ -159,6 +159,7 @@ func (r *pdfReading) window(ctx context.Context, from, to int, alone bool) error
 			return err
 		}
 		sheets, numbers = append(sheets, sheet), append(numbers, i+1)
+		r.progress(i+1, r.pages)
 	}
 	withoutRunning(sheets, numbers)
 	lines := make([][]pdfLine, len(sheets))
@@ -214,7 +215,7 @@ func (r *pdfReading) page(ctx context.Context, index int) (pdfSheet, error) {
 
 // conclude says what the user should know of the document, or why it can't be used.
 func (r *pdfReading) conclude(total int) error {
-	if len(r.blocks) == 0 && !r.full {
+	if r.count == 0 && !r.full {
 		switch {
 		case len(r.damaged) > 0:
 			return unreadable(TypePDF, r.cause)
@@ -225,16 +226,16 @@ func (r *pdfReading) conclude(total int) error {
 		}
 	}
 	if len(r.recognized) > 0 {
-		r.warn("ocr_used: %d of %d pages were read by text recognition, with errors to be expected: %s", len(r.recognized), total, pageList(r.recognized))
+		r.warn(rag.WarnOCRUsed, "%d of %d pages were read by text recognition, with errors to be expected: %s", len(r.recognized), total, pageList(r.recognized))
 	}
 	if len(r.textless) > 0 {
-		r.warn("partial_text: %d of %d pages have no text layer: %s", len(r.textless), total, pageList(r.textless))
+		r.warn(rag.WarnPartialText, "%d of %d pages have no text layer: %s", len(r.textless), total, pageList(r.textless))
 	}
 	if len(r.damaged) > 0 {
-		r.warn("partial_text: %d of %d pages are damaged: %s", len(r.damaged), total, pageList(r.damaged))
+		r.warn(rag.WarnPartialText, "%d of %d pages are damaged: %s", len(r.damaged), total, pageList(r.damaged))
 	}
 	if r.hidden > 0 {
-		r.warn("hidden_text: %d characters that no reader sees (without ink, white on white, tiny or off the page) were left out", r.hidden)
+		r.warn(rag.WarnHiddenText, "%d characters that no reader sees (without ink, white on white, tiny or off the page) were left out", r.hidden)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func TestRecognition(t *testing.T) {
 			if got := check(t, p); !slices.Equal(got, test.want) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
-			if !slices.Equal(p.Warnings, test.warnings) {
+			if !slices.Equal(told(p.Warnings), test.warnings) {
 				t.Errorf("warnings %q", p.Warnings)
 			}
 			for _, size := range recognizer.asked {
@@ -162,7 +162,7 @@ func TestRecognitionLeavesTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 	defer cancel()
 	p, err := r.Parse(ctx, originalOf(TypePDF, original))
-	if err != nil || len(p.Warnings) != 2 || !strings.HasPrefix(p.Warnings[0], "ocr_used: ") || !strings.HasPrefix(p.Warnings[1], "partial_text: ") {
+	if err != nil || len(p.Warnings) != 2 || !strings.HasPrefix(told(p.Warnings)[0], "ocr_used: ") || !strings.HasPrefix(told(p.Warnings)[1], "partial_text: ") {
 		t.Errorf("got %q, %v", p.Warnings, err)
 	}
 }
@@ -204,7 +204,7 @@ func TestTesseractReadsScans(t *testing.T) {
 	if single < 0.97 || triple < 0.93 {
 		t.Errorf("recall of words %.4f, of three in a row %.4f", single, triple)
 	}
-	if len(p.Warnings) != 1 || !strings.HasPrefix(p.Warnings[0], "ocr_used: ") {
+	if len(p.Warnings) != 1 || !strings.HasPrefix(told(p.Warnings)[0], "ocr_used: ") {
 		t.Errorf("warnings %q", p.Warnings)
 	}
 }

@@ -54,7 +54,7 @@ func readPPTX(p *officePackage, main string) error {
 	}
 	p.b.pages = len(slides)
 	if len(hidden) > 0 {
-		p.b.warn("%d of %d slides are hidden and were left out: %s", len(hidden), len(slides), firstOf(hidden))
+		p.b.warn(rag.WarnHiddenText, "%d of %d slides are hidden and were left out: %s", len(hidden), len(slides), firstOf(hidden))
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func TestPPTXDetails(t *testing.T) {
 func TestPPTXWithAMissingSlide(t *testing.T) {
 	original := office(t, "ppt/presentation", "presentationml.presentation",
 		packed{"ppt/presentation.xml", `<p:presentation><p:sldIdLst><p:sldId id="256" r:id="r9"/></p:sldIdLst></p:presentation>`})
-	if _, err := parse(t, TypePPTX, original); problem(err) != "parse_failed" {
+	if _, err := parse(t, TypePPTX, original); problem(err) != "parse_error" {
 		t.Errorf("got %v", err)
 	}
 }

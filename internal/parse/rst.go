@@ -62,12 +62,12 @@ func newRST(b *builder) *rst {
 	}
 }
 
-// mostMarkup is how many bytes of a piece of text have their markup taken off; more is no text that someone wrote.
-const mostMarkup = 1 << 20
+// mostMarkupNested is how many bytes of a piece of text have their markup taken off; more is no text that someone wrote.
+const mostMarkupNested = 1 << 20
 
 // plain takes the markup off, once: what stood in it is not looked at again.
 func (r *rst) plain(text string) string {
-	if len(text) > mostMarkup || !strings.ContainsAny(text, "*`_\\") {
+	if len(text) > mostMarkupNested || !strings.ContainsAny(text, "*`_\\") {
 		return text
 	}
 	return r.inline.ReplaceAllString(text, "$1$2$3$4$5$6$7$8$9")

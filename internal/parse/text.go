@@ -2,11 +2,15 @@ package parse
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/transform"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -14,17 +18,25 @@ import (
 // textFormat reads plain text: paragraphs are what empty lines separate.
 type textFormat struct{}
 
-// Parse reads plain text.
+// mostParagraph is how long a block of plain text may be: one that is longer, such as a file without empty lines, is
+// several, cut at ends of lines.
+const mostParagraph = 128 << 10
+
+// Parse reads plain text as it comes, however long it is.
 func (textFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
-	r, err := decoded(ctx, o, b)
+	return streamText(ctx, o, b)
+}
+
+// streamText reads an original as plain text, a piece at a time.
+func streamText(ctx context.Context, o rag.Original, b *builder) error {
+	if _, err := o.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read original: %w", err)
+	}
+	text, err := decoded(ctx, o, b)
 	if err != nil {
 		return err
 	}
-	b.expect(o.Size)
-	var p openParagraph
-	err = eachLine(r, b, func(line string) { p.line(line, b) })
-	p.flush(b)
-	return err
+	return paragraphsOf(transform.NewReader(text, &plainNewlines{}), b)
 }
 
 // eachLine gives the lines of a text without their ends, until the text or the room in b is over. A carriage return ends a line, too.
@@ -49,27 +61,79 @@ func eachLine(r *bufio.Reader, b *builder, see func(line string)) error {
 
 // plainText reads text that is in memory already.
 func plainText(text string, b *builder) {
-	var p openParagraph
-	for line := range strings.SplitSeq(newlines(text), "\n") {
-		p.line(line, b)
-	}
-	p.flush(b)
+	_ = paragraphsOf(strings.NewReader(newlines(text)), b) // a string can be read
 }
 
-// openParagraph puts lines together.
-type openParagraph struct{ lines []string }
-
-func (p *openParagraph) line(line string, b *builder) {
-	if strings.TrimSpace(line) == "" {
-		p.flush(b)
-		return
+// paragraphsOf adds the paragraphs of a text whose lines end in \n.
+func paragraphsOf(text io.Reader, b *builder) error {
+	lines := bufio.NewReaderSize(text, 64<<10)
+	var open []byte // of the paragraph
+	whole := true   // the last line has ended
+	for !b.full {
+		piece, err := lines.ReadSlice('\n')
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			return fmt.Errorf("read original: %w", err)
+		}
+		ends := err != bufio.ErrBufferFull
+		if whole && ends && len(bytes.TrimSpace(piece)) == 0 {
+			b.add(rag.BlockParagraph, string(open))
+			open = open[:0]
+		} else if open = append(open, piece...); ends {
+			open = append(bytes.TrimRight(open, " \t\n"), '\n')
+		}
+		whole = ends
+		for len(open) > mostParagraph && !b.full {
+			cut := paragraphCut(open)
+			b.add(rag.BlockParagraph, string(open[:cut]))
+			open = append(open[:0], open[cut:]...)
+		}
+		if err == io.EOF {
+			b.add(rag.BlockParagraph, string(open))
+			return nil
+		}
 	}
-	p.lines = append(p.lines, strings.TrimRight(line, " \t"))
+	return nil
 }
 
-func (p *openParagraph) flush(b *builder) {
-	b.add(rag.BlockParagraph, strings.Join(p.lines, "\n"))
-	p.lines = p.lines[:0]
+// paragraphCut gives where a paragraph that is too long is cut: after a line, else a word, else a character, in its
+// second half.
+func paragraphCut(text []byte) int {
+	const half = mostParagraph / 2
+	for _, ends := range []string{"\n", " \t"} {
+		if at := bytes.LastIndexAny(text[half:mostParagraph], ends); at >= 0 {
+			return half + at + 1
+		}
+	}
+	cut := mostParagraph
+	for cut > half && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return cut
+}
+
+// plainNewlines makes \n of each \r\n and \r.
+type plainNewlines struct{ transform.NopResetter }
+
+// Transform implements transform.Transformer.
+func (*plainNewlines) Transform(dst, src []byte, atEOF bool) (written, read int, err error) {
+	for read < len(src) {
+		if written == len(dst) {
+			return written, read, transform.ErrShortDst
+		}
+		c := src[read]
+		if c == '\r' {
+			if read+1 == len(src) && !atEOF {
+				return written, read, transform.ErrShortSrc
+			}
+			if c = '\n'; read+1 < len(src) && src[read+1] == '\n' {
+				read++
+			}
+		}
+		dst[written] = c
+		written++
+		read++
+	}
+	return written, read, nil
 }
 
 func newlines(text string) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // xlsx reads a workbook. Sheets are streams: only cells that are written in the file are read, whatever the file says
@@ -65,10 +67,10 @@ func readXLSX(p *officePackage, main string) error {
 		}
 	}
 	if len(hidden) > 0 {
-		p.b.warn("%d of %d sheets are hidden and were left out: %s", len(hidden), len(sheets), firstOf(hidden))
+		p.b.warn(rag.WarnHiddenText, "%d of %d sheets are hidden and were left out: %s", len(hidden), len(sheets), firstOf(hidden))
 	}
 	if unseen.rows > 0 || unseen.cells > 0 {
-		p.b.warn("%d hidden or filtered rows, and %d cells in hidden columns, were left out; show them and upload the file again if they are wanted", unseen.rows, unseen.cells)
+		p.b.warn(rag.WarnHiddenText, "%d hidden or filtered rows, and %d cells in hidden columns, were left out; show them and upload the file again if they are wanted", unseen.rows, unseen.cells)
 	}
 	return nil
 }

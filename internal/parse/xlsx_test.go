@@ -112,7 +112,7 @@ func TestXLSXReadsOnlyCellsThatAre(t *testing.T) {
 		t.Errorf("%d blocks after %s, %v", len(p.Blocks), took, err)
 	}
 	wide := `<row r="1">` + strings.Repeat("<c><v>1</v></c>", mostColumns+1) + "</row>"
-	if _, err := parse(t, TypeXLSX, workbook(t, sheetOf(wide), noTexts, noStyles)); problem(err) != "document_too_large" {
+	if _, err := parse(t, TypeXLSX, workbook(t, sheetOf(wide), noTexts, noStyles)); problem(err) != "too_large" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -172,7 +172,7 @@ func FuzzXLSX(f *testing.F) {
 
 func TestXLSXWithTooManyRows(t *testing.T) {
 	rows := `<row r="1048576"><c><v>1</v></c></row><row><c><v>2</v></c></row>`
-	if _, err := parse(t, TypeXLSX, workbook(t, sheetOf(rows), noTexts, noStyles)); problem(err) != "document_too_large" {
+	if _, err := parse(t, TypeXLSX, workbook(t, sheetOf(rows), noTexts, noStyles)); problem(err) != "too_large" {
 		t.Errorf("got %v", err)
 	}
 }

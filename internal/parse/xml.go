@@ -134,10 +134,10 @@ func (x *xmlWalk) text() (string, error) {
 // token gives what comes next, while the document is within its bounds.
 func (x *xmlWalk) token() (xml.Token, error) {
 	if x.b.full {
-		_, err := x.b.parsed()
+		_, err := x.b.end()
 		return nil, err
 	}
-	if len(x.b.blocks) > mostBlocks {
+	if x.b.count > mostBlocks {
 		return nil, outOfBounds("the document has more than %d paragraphs, lists and tables; split it", mostBlocks)
 	}
 	x.bounded.read = 0

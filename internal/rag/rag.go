@@ -103,9 +103,10 @@ type Document struct {
 	Version     int // newest version, from 1
 	LiveVersion int // the version that search may return; 0 while there is none
 	Status      Status
-	Error       *Failure // why the newest version failed, or nil
-	Chunking    Chunking // that the newest version is cut by; zero where the client cut it
-	Chunks      int      // chunks of the live version
+	Error       *Failure  // why the newest version failed, or nil
+	Chunking    Chunking  // that the newest version is cut by; zero where the client cut it
+	Warnings    []Warning // of the newest version
+	Chunks      int       // chunks of the live version
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
@@ -121,6 +122,9 @@ type Span struct {
 	Start int `json:"start"`
 	End   int `json:"end"`
 }
+
+// Moved is s so many code points further on.
+func (s Span) Moved(by int) Span { return Span{Start: s.Start + by, End: s.End + by} }
 
 // BlockKind says what a block is.
 type BlockKind string
@@ -153,13 +157,38 @@ type Original struct {
 	Name      string // of the file; may be empty
 }
 
+// Text is the normalised text of a version of a document, open for reading.
+type Text struct {
+	Document DocumentID
+	Version  int
+	Content  io.ReadSeekCloser
+	Size     int64 // bytes
+}
+
 // Parsed is what a parser makes of an original.
 type Parsed struct {
 	Title    string // found in the document; may be empty
 	Text     string // the normalised text that every span points into
 	Blocks   []Block
-	Pages    int      // 0 where the format has no pages
-	Warnings []string // for example: "page 3 has no text layer"
+	Pages    int // 0 where the format has no pages
+	Warnings []Warning
+}
+
+// Window is a run of a document's blocks, handed over while the rest is still being parsed. The texts of all windows, put
+// one after the other, are the document's normalised text. One without blocks only tells how far the parser is.
+type Window struct {
+	Start  int     // code points of the text before it
+	Text   string  // its piece of the normalised text
+	Blocks []Block // their spans are places in Text
+	Done   int     // of Total: pages where the format has them, else bytes of the original
+	Total  int     // 0 where the parser can't tell
+}
+
+// Findings are what is known of a document once all of it is parsed.
+type Findings struct {
+	Title    string // found in the document; may be empty
+	Pages    int    // 0 where the format has no pages
+	Warnings []Warning
 }
 
 // Candidate is a chunk that a first-stage search found.

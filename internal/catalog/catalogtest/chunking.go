@@ -99,7 +99,8 @@ func testParents(t *testing.T, b bundle) {
 	x, ids := newIndex(), map[int]rag.ChunkID{}
 	a := b.put(t, upload("a", "v1"))
 	stop := b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, j rag.Job) error {
-		if err := b.ReplaceChunks(ctx, claim, ingest.Cut{Chunks: chunks}); err != nil {
+		_, err := b.BeginChunks(ctx, claim)
+		if err := errors.Join(err, b.AddChunks(ctx, claim, chunks[:2], 1, 2), b.EndChunks(ctx, claim, ingest.Cut{Chunks: chunks[2:]})); err != nil {
 			return err
 		}
 		pending, err := b.PendingChunks(ctx, claim, 10)

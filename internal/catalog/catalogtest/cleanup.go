@@ -30,7 +30,7 @@ func halfway(b bundle, x *index, end func(rag.Claim) error) catalog.Handler {
 		if err := b.SetStage(ctx, claim, rag.StageParse); err != nil {
 			return err
 		}
-		if err := b.ReplaceChunks(ctx, claim, cut("half", 4)); err != nil {
+		if err := WriteChunks(ctx, b.Catalog, claim, cut("half", 4)); err != nil {
 			return err
 		}
 		pending, err := b.PendingChunks(ctx, claim, 3)

@@ -48,7 +48,7 @@ func testCancel(t *testing.T, b bundle) {
 	g := newGate()
 	late := make(chan error, 1)
 	stop = b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
-		if err := b.ReplaceChunks(ctx, claim, cut("v2", 3)); err != nil {
+		if err := WriteChunks(ctx, b.Catalog, claim, cut("v2", 3)); err != nil {
 			return err
 		}
 		g.arrived <- claim
@@ -253,7 +253,7 @@ func testPatchKeepsOriginal(t *testing.T, b bundle) {
 	}
 	b.wait(t, a.Job.ID, rag.JobSucceeded)
 	b.wait(t, b.put(t, upload("one", "v2")).Job.ID, rag.JobSucceeded)
-	if diff := cmp.Diff([][]string{nil, nil, {"blob/one/v1"}}, released); diff != "" {
+	if diff := cmp.Diff([][]string{nil, nil, {"blob/one/v1", "text of blob/one/v1"}}, released); diff != "" {
 		t.Errorf("released (-want +got):\n%s", diff)
 	}
 }
@@ -313,7 +313,7 @@ func testPatchKeepsChunks(t *testing.T, b bundle) {
 			if err := b.SetStage(ctx, claim, rag.StageParse); err != nil {
 				return err
 			}
-			if err := b.ReplaceChunks(ctx, claim, b.warned(cut(task.Blob, 3))); err != nil {
+			if err := WriteChunks(ctx, b.Catalog, claim, b.warned(cut(task.Blob, 3))); err != nil {
 				return err
 			}
 		}

@@ -78,7 +78,7 @@ func ingester(c *catalog.Catalog, x *index, chunks int) catalog.Handler {
 				if err := c.SetStage(ctx, claim, rag.StageParse); err != nil {
 					return err
 				}
-				if err := c.ReplaceChunks(ctx, claim, cut(task.Blob, chunks)); err != nil {
+				if err := WriteChunks(ctx, c, claim, cut(task.Blob, chunks)); err != nil {
 					return err
 				}
 			}
@@ -93,6 +93,14 @@ func ingester(c *catalog.Catalog, x *index, chunks int) catalog.Handler {
 	}
 }
 
+// WriteChunks writes what a version was cut into, all at once.
+func WriteChunks(ctx context.Context, c *catalog.Catalog, claim rag.Claim, cut ingest.Cut) error {
+	if _, err := c.BeginChunks(ctx, claim); err != nil {
+		return err
+	}
+	return c.EndChunks(ctx, claim, cut)
+}
+
 func cut(name string, n int) ingest.Cut {
 	chunks := make([]rag.Chunk, n)
 	for i := range chunks {
@@ -101,7 +109,7 @@ func cut(name string, n int) ingest.Cut {
 			Span: rag.Span{Start: i * 10, End: i*10 + 9}, Tokens: 7,
 		}
 	}
-	return ingest.Cut{Title: "found in " + name, Chunks: chunks}
+	return ingest.Cut{Title: "found in " + name, Text: "text of " + name, Chunks: chunks}
 }
 
 func indexAll(ctx context.Context, c *catalog.Catalog, x *index, claim rag.Claim) error {
@@ -183,6 +191,6 @@ func testIngest(t *testing.T, b bundle) {
 
 // warned adds a warning to what was cut.
 func (bundle) warned(c ingest.Cut) ingest.Cut {
-	c.Warnings = []string{"page 3 has no text layer"}
+	c.Warnings = []rag.Warning{{Code: rag.WarnPartialText, Message: "page 3 has no text layer"}}
 	return c
 }

@@ -34,12 +34,12 @@ func testFence(t *testing.T, b bundle) {
 		_, released := b.Released(ctx, old)
 		for name, err := range map[string]error{
 			"Task": task, "PendingChunks": pending, "IndexedChunks": indexed, "DeadChunks": dead, "Released": released,
-			"SetStage":      b.SetStage(ctx, old, rag.StageEmbed),
-			"ReplaceChunks": b.ReplaceChunks(ctx, old, cut("zombie", 1)),
-			"MarkIndexed":   b.MarkIndexed(ctx, old, []rag.ChunkID{1}, 0),
-			"Publish":       b.Publish(ctx, old),
-			"Forget":        b.Forget(ctx, old, []rag.ChunkID{1}),
-			"Removed":       b.Removed(ctx, old),
+			"SetStage":    b.SetStage(ctx, old, rag.StageEmbed),
+			"WriteChunks": WriteChunks(ctx, b.Catalog, old, cut("zombie", 1)),
+			"MarkIndexed": b.MarkIndexed(ctx, old, []rag.ChunkID{1}, 0),
+			"Publish":     b.Publish(ctx, old),
+			"Forget":      b.Forget(ctx, old, []rag.ChunkID{1}),
+			"Removed":     b.Removed(ctx, old),
 		} {
 			if !errors.Is(err, rag.ErrStale) {
 				t.Errorf("%s with an old claim: %v, want stale", name, err)
@@ -69,7 +69,7 @@ func testResume(t *testing.T, b bundle) {
 			}
 			return ingester(b.Catalog, x, 5)(ctx, claim, job)
 		}
-		if err := b.ReplaceChunks(ctx, claim, cut("v1", 5)); err != nil {
+		if err := WriteChunks(ctx, b.Catalog, claim, cut("v1", 5)); err != nil {
 			return err
 		}
 		var err error
@@ -104,7 +104,7 @@ func testResumeCleaning(t *testing.T, b bundle) {
 			}
 			return ingester(b.Catalog, x, 2)(ctx, claim, job)
 		}
-		err := errors.Join(b.ReplaceChunks(ctx, claim, cut("v2", 2)), indexAll(ctx, b.Catalog, x, claim), b.Publish(ctx, claim))
+		err := errors.Join(WriteChunks(ctx, b.Catalog, claim, cut("v2", 2)), indexAll(ctx, b.Catalog, x, claim), b.Publish(ctx, claim))
 		return errors.Join(errors.New("broke after publishing"), err)
 	})
 	b.wait(t, second.Job.ID, rag.JobSucceeded)
@@ -219,7 +219,7 @@ func testAbandoned(t *testing.T, b bundle) {
 	x := newIndex()
 	dead := b.open()
 	abandonAt(t, b, dead, a.Job.ID, func(claim rag.Claim) {
-		if err := errors.Join(dead.SetStage(b.ctx, claim, rag.StageParse), dead.ReplaceChunks(b.ctx, claim, cut("blob/one/v1", 3)),
+		if err := errors.Join(dead.SetStage(b.ctx, claim, rag.StageParse), WriteChunks(b.ctx, dead, claim, cut("blob/one/v1", 3)),
 			dead.SetStage(b.ctx, claim, rag.StageEmbed)); err != nil {
 			t.Error(err)
 		}

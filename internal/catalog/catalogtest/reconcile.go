@@ -36,7 +36,7 @@ func places(t *testing.T, b bundle, claim rag.Claim) map[ingest.Place]int {
 func testPlaces(t *testing.T, b bundle) {
 	x := newIndex()
 	half := func(ctx context.Context, claim rag.Claim, last error) error {
-		if err := b.ReplaceChunks(ctx, claim, cut("half", 4)); err != nil {
+		if err := WriteChunks(ctx, b.Catalog, claim, cut("half", 4)); err != nil {
 			return err
 		}
 		pending, err := b.PendingChunks(ctx, claim, 2)

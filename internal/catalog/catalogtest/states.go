@@ -108,9 +108,9 @@ func testIllegalMoves(t *testing.T, b bundle) {
 				t.Error(err)
 			}
 		}
-		must(b.ReplaceChunks(ctx, claim, cut("v1", 0)))
 		refused("publish what is queued", b.Publish(ctx, claim), rag.StatusQueued)
 		refused("index what is queued", b.SetStage(ctx, claim, rag.StagePublish), rag.StatusQueued)
+		must(WriteChunks(ctx, b.Catalog, claim, cut("v1", 0)))
 		must(b.SetStage(ctx, claim, rag.StageParse))
 		refused("publish what is parsed", b.Publish(ctx, claim), rag.StatusParsing)
 		must(b.SetStage(ctx, claim, rag.StageEmbed))
@@ -133,7 +133,7 @@ func testRetryAfterPublishing(t *testing.T, b bundle) {
 		if job.Kind == rag.JobIngest && job.Version == 2 && job.Attempts <= quick().MaxFailures {
 			task, err := b.Task(ctx, claim)
 			if err == nil && !task.Live {
-				err = errors.Join(b.ReplaceChunks(ctx, claim, cut("v2", 1)), indexAll(ctx, b.Catalog, x, claim), b.Publish(ctx, claim))
+				err = errors.Join(WriteChunks(ctx, b.Catalog, claim, cut("v2", 1)), indexAll(ctx, b.Catalog, x, claim), b.Publish(ctx, claim))
 			}
 			return errors.Join(errors.New("the old version can't be removed"), err)
 		}

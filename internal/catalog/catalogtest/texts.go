@@ -25,8 +25,8 @@ func testTexts(t *testing.T, b bundle) {
 	}
 	x := newIndex()
 	b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
-		cut := ingest.Cut{Title: bad, Warnings: []string{bad}, Chunks: []rag.Chunk{{Text: bad, Headings: []string{bad}}}}
-		if err := b.ReplaceChunks(ctx, claim, cut); err != nil {
+		cut := ingest.Cut{Title: bad, Warnings: []rag.Warning{{Code: rag.WarnPartialText, Message: bad}}, Chunks: []rag.Chunk{{Text: bad, Headings: []string{bad}}}}
+		if err := WriteChunks(ctx, b.Catalog, claim, cut); err != nil {
 			return err
 		}
 		if err := indexAll(ctx, b.Catalog, x, claim); err != nil {
@@ -36,7 +36,7 @@ func testTexts(t *testing.T, b bundle) {
 	})
 	b.wait(t, a.Job.ID, rag.JobSucceeded)
 	b.checkTexts(t, x, good)
-	if d, err := b.Document(b.ctx, b.collection.ID, bad); err != nil || d.Status != rag.StatusReadyWithWarnings {
+	if d, err := b.Document(b.ctx, b.collection.ID, bad); err != nil || d.Status != rag.StatusReadyWithWarnings || len(d.Warnings) != 1 || len([]rune(d.Warnings[0].Message)) != len([]rune(good)) {
 		t.Errorf("read by the id: %v %+v", err, d)
 	}
 	_, err := b.Collection(b.ctx, bad, bad)
