@@ -21,12 +21,15 @@ type chunksCommand struct {
 
 // cutReport is what was made of a file.
 type cutReport struct {
-	File      string        `json:"file"`
-	MediaType string        `json:"media_type"`
-	Title     string        `json:"title"`
-	Chunking  rag.Chunking  `json:"chunking"`
-	Warnings  []rag.Warning `json:"warnings"`
-	Chunks    []shownChunk  `json:"chunks"`
+	File      string                `json:"file"`
+	MediaType string                `json:"media_type"`
+	Title     string                `json:"title"`
+	Pages     int                   `json:"pages"`
+	Blocks    map[rag.BlockKind]int `json:"blocks"`
+	Text      string                `json:"text"`
+	Chunking  rag.Chunking          `json:"chunking"`
+	Warnings  []rag.Warning         `json:"warnings"`
+	Chunks    []shownChunk          `json:"chunks"`
 }
 
 type shownChunk struct {
@@ -50,7 +53,7 @@ func (c chunksCommand) Run(ctx context.Context, o output) error {
 	if err != nil {
 		return err
 	}
-	report := cutReport{File: c.File, MediaType: cut.MediaType, Title: cut.Title, Chunking: cut.Chunking, Warnings: cut.Warnings}
+	report := cutReport{File: c.File, MediaType: cut.MediaType, Title: cut.Title, Pages: cut.Pages, Blocks: cut.Blocks, Text: cut.Text, Chunking: cut.Chunking, Warnings: cut.Warnings}
 	if report.Warnings == nil {
 		report.Warnings = []rag.Warning{}
 	}

@@ -22,6 +22,8 @@ type CutFile struct {
 	MediaType string
 	Title     string
 	Text      string // the normalised text that spans point into
+	Pages     int    // 0 where the format has none
+	Blocks    map[rag.BlockKind]int
 	Warnings  []rag.Warning
 	Chunking  rag.Chunking
 	Chunks    []rag.Chunk
@@ -53,7 +55,7 @@ func Cut(ctx context.Context, s config.Settings, path string, asked api.NewChunk
 	if cut.Chunking, err = chunk.Settle(rag.NewChunking(asked), rag.Chunking{}, encoder.MaxTokens()); err != nil {
 		return cut, err
 	}
-	parsers := parse.New(parse.Options{CacheDir: pdfCache(s)})
+	parsers := parse.New(parse.Options{CacheDir: pdfCache(s), Recognizer: newRecognizer(s), RecognizePages: s.OCRMaxPages})
 	defer func() { err = errors.Join(err, parsers.Close()) }()
 	ctx, cancel := context.WithTimeout(ctx, s.ParseTimeout)
 	defer cancel()
@@ -61,7 +63,11 @@ func Cut(ctx context.Context, s config.Settings, path string, asked api.NewChunk
 	if err != nil {
 		return cut, err
 	}
-	cut.MediaType, cut.Title, cut.Text, cut.Warnings = mediaType, parsed.Title, parsed.Text, parsed.Warnings
+	cut.MediaType, cut.Title, cut.Text, cut.Pages, cut.Warnings = mediaType, parsed.Title, parsed.Text, parsed.Pages, parsed.Warnings
+	cut.Blocks = map[rag.BlockKind]int{}
+	for _, b := range parsed.Blocks {
+		cut.Blocks[b.Kind]++
+	}
 	if cut.Chunks, err = chunk.Split(parsed, cut.Chunking, tokens); err != nil {
 		return cut, fmt.Errorf("cut %s: %w", path, err)
 	}

@@ -21,6 +21,8 @@ const (
 	leastOfMain = 0.6
 	// leastOfPage is the same of all of a page's text, where it declares nothing.
 	leastOfPage = 0.2
+	// mostLinked is the part of a plain page's text, one in so many, that links may be.
+	mostLinked = 10
 )
 
 // Parse reads HTML. Elements nested more than 512 deep are refused by the HTML parser.
@@ -62,12 +64,31 @@ func mainContent(page *html.Node, top string) *builder {
 		return found
 	case declared.text.Len() > 0:
 		return declared
+	case plain(page):
+		return all
 	case float64(found.text.Len()) >= leastOfPage*float64(all.text.Len()) && found.text.Len() > 0:
 		return found
 	case all.text.Len() > 0:
 		return all
 	}
 	return walked(page, true)
+}
+
+// plain reports whether a page has nothing around its text: no element that says so, and few links. Programs that write
+// documents as web pages make such pages.
+func plain(page *html.Node) bool {
+	text, linked := 0, 0
+	for d := range page.Descendants() {
+		switch {
+		case d.DataAtom == atom.Nav || d.DataAtom == atom.Footer || d.DataAtom == atom.Aside || d.DataAtom == atom.Form:
+			return false
+		case d.DataAtom == atom.A:
+			linked += len(textOf(d))
+		case d.Type == html.TextNode && d.Parent.DataAtom != atom.Title:
+			text += len(strings.TrimSpace(d.Data))
+		}
+	}
+	return linked < text/mostLinked
 }
 
 // extracted gives the main content as go-readability finds it. The library only says which elements to keep: it rebuilds

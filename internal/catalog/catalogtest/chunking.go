@@ -100,7 +100,7 @@ func testParents(t *testing.T, b bundle) {
 	a := b.put(t, upload("a", "v1"))
 	stop := b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, j rag.Job) error {
 		_, err := b.BeginChunks(ctx, claim)
-		if err := errors.Join(err, b.AddChunks(ctx, claim, chunks[:2], 1, 2), b.EndChunks(ctx, claim, ingest.Cut{Chunks: chunks[2:]})); err != nil {
+		if err := errors.Join(err, b.AddChunks(ctx, claim, chunks[:2], 1, 2), b.EndChunks(ctx, claim, ingest.Cut{Text: "text", Chunks: chunks[2:]})); err != nil {
 			return err
 		}
 		pending, err := b.PendingChunks(ctx, claim, 10)
