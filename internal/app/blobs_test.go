@@ -27,8 +27,8 @@ func TestOriginalsInABucket(t *testing.T) {
 	if got := names(s.hits("c", object{"query": "forked tail"})); len(got) == 0 || len(got) > 2 {
 		t.Errorf("got %v", got)
 	}
-	stored := bucket.Objects()
-	if len(stored) != 2 || !strings.HasPrefix(stored[0], "originals/of/kites/") {
+	stored := bucket.Objects() // of each document the original and its text
+	if len(stored) != 4 || !strings.HasPrefix(stored[0], "originals/of/kites/") {
 		t.Errorf("the bucket holds %v", stored)
 	}
 	if _, err := os.Stat(filepath.Join(data, "blobs")); !errors.Is(err, os.ErrNotExist) {
@@ -49,7 +49,7 @@ func TestOriginalsInABucket(t *testing.T) {
 		if job := s.json(200, "GET", fmt.Sprintf("/api/v1/jobs/%d?wait=60s", 3+i), nil); job["state"] != "succeeded" {
 			t.Errorf("the removal: %v", job)
 		}
-		if left := bucket.Objects(); len(left) != 1-i {
+		if left := bucket.Objects(); len(left) != 2-2*i {
 			t.Errorf("left in the bucket: %v", left)
 		}
 	}

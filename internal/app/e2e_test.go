@@ -253,7 +253,7 @@ func TestFilesKeepPagesAndSections(t *testing.T) {
 	s := start(t, settings(t, t.TempDir()))
 	s.json(201, "POST", "/api/v1/collections", object{"name": "files"})
 	answer := s.upload(200, "files", map[string][]byte{
-		"guide.md":   []byte("# Guide\n\n## Installing\n\nUnpack the archive and run the installer.\n\n## Removing\n\nStop the service, then delete its folder.\n"),
+		"guide.md":   []byte("# Guide\n\n## Installing\n\nUnpack the archive and run the installer. It asks for a folder, copies the program there, makes a service of it, and starts that service; all of this takes less than a minute on most machines.\n\n## Removing\n\nStop the service, then delete its folder. Settings lie in a folder of their own, and stay until they are deleted too; nothing else is left on the machine after that.\n"),
 		"page.html":  []byte("<html><head><title>Opening hours</title></head><body><nav>Home Shop</nav><article><h1>Opening hours</h1><p>The museum is open from ten to six, and closed on Mondays. Visitors with a year pass may come an hour earlier.</p></article></body></html>"),
 		"report.pdf": pdf(t, "The first page is about revenue, which grew in every region.", "The second page is about staff: forty engineers joined the company."),
 	})

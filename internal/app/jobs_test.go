@@ -186,7 +186,7 @@ func (s *server) stopped(id any, since time.Time) {
 }
 
 // TestCancelFromAnotherProcess cancels a job in the middle of embedding by a catalog of its own, as another process
-// would; and one whose large document is being cut, which knows no context.
+// would; and one whose large document is being parsed and cut, which knows no context.
 func TestCancelFromAnotherProcess(t *testing.T) {
 	set := settings(t, t.TempDir())
 	set.MaxUploadBytes = 64 << 20
@@ -202,7 +202,7 @@ func TestCancelFromAnotherProcess(t *testing.T) {
 		at         func(object) bool
 	}{
 		{"embed", sentences(1000, -1), func(job object) bool { return job["done"].(float64) > 0 }},
-		{"chunk", strings.Repeat("The kite was seen over the valley on a clear morning, and it stayed for many hours.\n\n", 100_000), func(job object) bool { return job["stage"] == "chunk" }},
+		{"parse", strings.Repeat("The kite was seen over the valley on a clear morning, and it stayed for many hours.\n\n", 100_000), func(job object) bool { return job["stage"] == "parse" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			id := first(s.json(202, "PUT", "/api/v1/collections/log/documents/"+test.name, object{"text": test.text, "media_type": "text/markdown"}))["job_id"]

@@ -253,7 +253,7 @@ func TestReconcileOriginals(t *testing.T) {
 		}
 	}
 	needed, err := filepath.Glob(filepath.Join(data, "blobs", "??", "*"))
-	if err != nil || len(needed) != 5 {
+	if err != nil || len(needed) != 10 { // of each document the original and its text
 		t.Fatalf("originals: %v, %v", needed, err)
 	}
 	for _, path := range needed {
