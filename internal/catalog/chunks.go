@@ -106,7 +106,7 @@ func statusAt(stage rag.Stage) (rag.Status, bool) {
 	switch stage {
 	case rag.StageQueued:
 		return rag.StatusQueued, true
-	case rag.StageParse, rag.StageChunk:
+	case rag.StageParse:
 		return rag.StatusParsing, true
 	case rag.StageEmbed:
 		return rag.StatusEmbedding, true

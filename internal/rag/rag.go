@@ -235,7 +235,6 @@ type Stage string
 const (
 	StageQueued  Stage = "queued"
 	StageParse   Stage = "parse"
-	StageChunk   Stage = "chunk"
 	StageEmbed   Stage = "embed" // embed and index, batch by batch
 	StagePublish Stage = "publish"
 	StageDelete  Stage = "delete"

@@ -29,7 +29,7 @@ func testStatesGoTogether(t *testing.T, b bundle) {
 	}
 	stop := b.work(t, c, func(ctx context.Context, claim rag.Claim, _ rag.Job) error {
 		see(ctx, "one")
-		for _, stage := range []rag.Stage{rag.StageParse, rag.StageChunk, rag.StageEmbed, rag.StagePublish} {
+		for _, stage := range []rag.Stage{rag.StageParse, rag.StageEmbed, rag.StagePublish} {
 			if err := c.SetStage(ctx, claim, stage); err != nil {
 				t.Error(err)
 			}
