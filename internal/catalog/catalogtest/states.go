@@ -37,7 +37,7 @@ func testStatesGoTogether(t *testing.T, b bundle) {
 		}
 		return rag.Unavailable("milvus", errors.New("refused"))
 	})
-	want := []rag.Status{rag.StatusQueued, rag.StatusParsing, rag.StatusParsing, rag.StatusEmbedding, rag.StatusIndexing}
+	want := []rag.Status{rag.StatusQueued, rag.StatusParsing, rag.StatusEmbedding, rag.StatusIndexing}
 	var got []rag.Status
 	for range want {
 		got = append(got, <-states)
