@@ -17,10 +17,9 @@ const (
 )
 
 const (
-	// batchPart is the batch lane's guaranteed part of the time while both lanes want all of it: one in batchPart. With a
-	// quarter, ingestion beside one client that never stopped asking fell to 39 % of its speed; with half it keeps about half
-	// (docs/performance.md).
-	batchPart = 2
+	// batchShare is the batch lane's guaranteed part of the slots' time while both lanes want all of it. Ingestion takes
+	// more of the processor than its runs: with half of the slots it had three fifths of the machine (docs/performance.md).
+	batchShare = 0.35
 	// slice is how long a run on the batch lane may go on while a query waits for its slot.
 	slice = 50 * time.Millisecond
 )
@@ -29,7 +28,7 @@ const (
 var errYield = errors.New("the slot is wanted by a query")
 
 // Lanes hands out the slots in which the encoders run: one a core. Whoever asks on the interactive lane goes before
-// whoever waits on the batch lane, but while both wait the batch lane gets half of the time, so that a stream of
+// whoever waits on the batch lane, but while both wait the batch lane gets a part of the time, so that a stream of
 // queries can't stop ingestion. A run on the batch lane that has lasted 50 ms when a query finds no slot is ended and
 // begun again later; that second time it goes through, so that long texts get done too.
 type Lanes struct {
@@ -245,7 +244,7 @@ func (l *Lanes) account(lane Lane, took time.Duration) {
 	case lane == BatchLane:
 		l.owed -= took
 	case len(l.waiting[BatchLane]) > 0:
-		l.owed += took / (batchPart - 1)
+		l.owed += time.Duration(float64(took) * batchShare / (1 - batchShare))
 	}
 	if len(l.waiting[InteractiveLane]) == 0 { // no one was kept waiting: nothing is owed either way
 		l.owed = max(0, l.owed)
