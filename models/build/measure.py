@@ -4,7 +4,7 @@
     python models/build/measure.py cross-encoder --data FOLDER --tokenizer tokenizer.json --vectors run.npz export.onnx built.onnx ...
 
 --data is a labelled set in BEIR's layout (corpus.jsonl, queries.jsonl, qrels/test.tsv); it may be given more than once.
-The first graph is the one that the others are compared with. A bi-encoder is measured by exact search over the whole
+The first graph is the one that the others are compared with; differences of nDCG@10 come with their 95 % bootstrap interval. A bi-encoder is measured by exact search over the whole
 set: nDCG@10, cosines with the first graph's passage embeddings, share of its top ten found too. A cross-encoder reorders
 the --depth passages that the vectors saved by a bi-encoder's run (--save) put first: nDCG@10 of its order alone and of its
 blend with the bi-encoder's scores as internal/retrieve blends them, the share of a query's pairs of passages that it puts
@@ -64,15 +64,24 @@ def bi_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph | Kernels]],
         spent = graph.seconds / graph.runs * 1000
         queries = graph.embeddings([QUERY_PREFIX + t for t in labelled.queries.values()])
         top = best_first(queries @ passages.T)[:, :10]
-        quality = np.mean([labelled.ndcg(q, list(top[i])) for i, q in enumerate(labelled.queries)])
+        quality = [labelled.ndcg(q, list(top[i])) for i, q in enumerate(labelled.queries)]
         if reference is None:
-            reference = passages, top
+            reference = passages, top, quality
+        change = interval([a - b for a, b in zip(quality, reference[2])])
         cosines = (passages * reference[0]).sum(axis=1)
         shared = np.mean([len(set(a) & set(b)) / len(a) for a, b in zip(top, reference[1])])
-        print(f"{labelled.name} {name}: nDCG@10 {quality:.4f}, cosine mean {cosines.mean():.4f} least {cosines.min():.4f}, "
+        print(f"{labelled.name} {name}: nDCG@10 {np.mean(quality):.4f}, {change}, cosine mean {cosines.mean():.4f} least {cosines.min():.4f}, "
               f"top ten shared {shared:.3f}, {spent:.1f} ms a passage", flush=True)
         if save:
             np.savez(save, **{f"{labelled.name}_passages": passages, f"{labelled.name}_queries": queries})
+
+
+def interval(differences: list[float]) -> str:
+    """The mean of paired differences in points, with its 95 % interval from 10,000 bootstrap samples."""
+    points = 100 * np.array(differences)
+    means = np.random.default_rng(1).choice(points, (10_000, len(points))).mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return f"{points.mean():+.2f} points ({low:+.2f} to {high:+.2f})"
 
 
 def order_agreement(a: np.ndarray, b: np.ndarray) -> float:
@@ -86,16 +95,17 @@ def cross_encoder(labelled: LabelledSet, graphs: list[tuple[str, Graph | Kernels
     queries, dense = list(labelled.queries)[:: args.every], dense[:: args.every]
     found = [best_first(row)[: args.depth] for row in dense]
     dense = [row[f] for row, f in zip(dense, found)]
-    reference, texts = None, list(labelled.passages.values())
+    reference, first, texts = None, None, list(labelled.passages.values())
     for name, graph in graphs:
         logits = graph.logits([(labelled.queries[q], texts[j]) for i, q in enumerate(queries) for j in found[i]]).reshape(len(queries), -1)
         logits = list(logits)
         reference = reference or logits
         alone = np.mean([labelled.ndcg(q, list(found[i][best_first(logits[i])])) for i, q in enumerate(queries)])
-        blend = np.mean([labelled.ndcg(q, list(found[i][best_first(blended(logits[i], dense[i]))])) for i, q in enumerate(queries)])
+        blend = [labelled.ndcg(q, list(found[i][best_first(blended(logits[i], dense[i]))])) for i, q in enumerate(queries)]
+        first = first or blend
         agree = np.mean([order_agreement(a, b) for a, b in zip(reference, logits)])
         largest = max(float(np.abs(a - b).max()) for a, b in zip(reference, logits))
-        print(f"{labelled.name} {name}: {len(queries)} queries, nDCG@10 alone {alone:.4f} blend {blend:.4f}, pair order {agree:.4f}, "
+        print(f"{labelled.name} {name}: {len(queries)} queries, nDCG@10 alone {alone:.4f} blend {np.mean(blend):.4f}, {interval([a - b for a, b in zip(blend, first)])}, pair order {agree:.4f}, "
               f"largest logit difference {largest:.3f}, {graph.seconds / graph.runs * 1000:.1f} ms a pair", flush=True)
         if args.save:
             np.savez(args.save, queries=queries, found=np.array(found), logits=np.array(logits), dense=np.array(dense))
