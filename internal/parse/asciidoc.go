@@ -16,6 +16,9 @@ type asciidocFormat struct{}
 
 // Parse reads AsciiDoc line by line.
 func (asciidocFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
+	if o.Size > mostMarkup {
+		return plainInstead(ctx, o, b, "AsciiDoc")
+	}
 	r, err := decoded(ctx, o, b)
 	if err != nil {
 		return err

@@ -23,8 +23,7 @@ type markdownFormat struct{}
 // Parse reads Markdown. What would cost its reader time or memory out of all proportion is read as plain text.
 func (markdownFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	if o.Size > mostMarkup {
-		b.warn(rag.WarnReadAsPlainText, "Markdown is read up to %d bytes, and this is more: the file was read as plain text", mostMarkup)
-		return streamText(ctx, o, b)
+		return plainInstead(ctx, o, b, "Markdown")
 	}
 	raw, err := readMost(ctx, o, mostMarkup)
 	if err != nil {

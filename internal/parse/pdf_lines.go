@@ -27,7 +27,7 @@ func sheetLines(sheet pdfSheet, page int) []pdfLine {
 	var lines, footnotes []pdfLine
 	tables := 0
 	for column, region := range regions(sheet.pieces) {
-		rows := [][]pdfPiece{region.pieces}
+		var rows [][]pdfPiece
 		if len(region.pieces) <= maxLaidOut {
 			rows = rowsOf(region.pieces)
 		} else {

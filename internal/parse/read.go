@@ -4,20 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"github.com/redkite/redkite/internal/rag"
 )
 
-const (
-	// mostWhole bounds the originals that a library needs as a whole.
-	mostWhole = 64 << 20
-	// mostMarkup bounds those of which it makes a tree, in many times their size.
-	mostMarkup = 16 << 20
-)
+// mostMarkup bounds, in bytes, the originals of which a tree or a list of symbols is made, in many times their size.
+const mostMarkup = 16 << 20
 
-// readAll reads a whole original. One that is too large for that is a rag.Problem of code "too_large".
-func readAll(ctx context.Context, original io.Reader) ([]byte, error) {
-	return readMost(ctx, original, mostWhole)
-}
-
+// readMost reads a whole original. One that is too large for that is a rag.Problem of code "too_large".
 func readMost(ctx context.Context, original io.Reader, most int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(original, most+1))
 	if err == nil {
@@ -30,4 +24,10 @@ func readMost(ctx context.Context, original io.Reader, most int64) ([]byte, erro
 		return nil, tooLarge("a file of this format is read as a whole, and that only up to %d bytes; split it", most)
 	}
 	return raw, nil
+}
+
+// plainInstead reads as plain text what is too large to be read as what it is.
+func plainInstead(ctx context.Context, o rag.Original, b *builder, format string) error {
+	b.warn(rag.WarnReadAsPlainText, "files of this format (%s) are read up to %d bytes, and this is more: the file was read as plain text", format, mostMarkup)
+	return streamText(ctx, o, b)
 }

@@ -22,6 +22,9 @@ const deepestRST = 10
 
 // Parse reads reStructuredText.
 func (rstFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
+	if o.Size > mostMarkup {
+		return plainInstead(ctx, o, b, "reStructuredText")
+	}
 	r, err := decoded(ctx, o, b)
 	if err != nil {
 		return err

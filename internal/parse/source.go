@@ -24,6 +24,9 @@ const (
 
 // Parse reads source code.
 func (sourceFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
+	if o.Size > mostMarkup {
+		return plainInstead(ctx, o, b, "source code")
+	}
 	r, err := decoded(ctx, o, b)
 	if err != nil {
 		return err
