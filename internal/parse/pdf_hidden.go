@@ -1,6 +1,9 @@
 package parse
 
 import (
+	"strings"
+	"unicode"
+
 	"github.com/klippa-app/go-pdfium/enums"
 	"github.com/klippa-app/go-pdfium/requests"
 )
@@ -18,8 +21,8 @@ func (t *pdfText) unseen(word pdfWord, at int) (bool, error) {
 	if word.right < t.bounds.left || word.left > t.bounds.right || word.high < t.bounds.low || word.low > t.bounds.high {
 		return true, nil
 	}
-	if word.quarter == 0 && word.size() < leastSize {
-		return true, nil
+	if word.quarter == 0 && word.size() < leastSize { // a dot of a font that is made of pictures is small by itself
+		return strings.ContainsFunc(word.text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }), nil
 	}
 	object, err := t.instance.FPDFText_GetTextObject(&requests.FPDFText_GetTextObject{TextPage: t.text, Index: at})
 	if err != nil {
