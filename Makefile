@@ -89,6 +89,11 @@ chunking: build ## Compare ways of cutting documents (DATA=<labelled set>, FLAGS
 	@[ -n "$(DATA)" ] || { echo "say DATA=<labelled set in BEIR's layout>"; exit 2; }
 	.setup/chunking "$(DATA)" $(FLAGS)
 
+.PHONY: formats
+formats: build ## Read the files in FILES=<folders> and print what became of them; `.setup/samples FOLDER` makes some
+	@[ -n "$(FILES)" ] || { echo "say FILES=<folders>"; exit 2; }
+	@.setup/formats $(FILES)
+
 # BI_FP32 and CROSS_FP32 are the bundled models' fp32 exports (their README.md says where from), DATA a set in BEIR's layout.
 PEERS = .deps/peers/bin/python models/peers/run.py --data "$(DATA)" --hugot bin/hugot-peer
 .PHONY: bench-peers

@@ -54,11 +54,14 @@ func layOut(b *builder, lines []pdfLine, style pdfStyle, outline pdfOutline) {
 		case isCaption(text):
 			b.add(rag.BlockCaption, text)
 		default:
-			b.add(rag.BlockParagraph, text)
+			b.add(rag.BlockParagraph, leaders.ReplaceAllString(text, " … "))
 		}
 	}
 	flush()
 }
+
+// leaders are the dots in a table of contents. Written out they fill chunks with nothing.
+var leaders = regexp.MustCompile(`\s*\.(?:\s*\.){4,}\s*`)
 
 // paragraphs groups the lines.
 func paragraphs(lines []pdfLine, pitch float64) [][]pdfLine {

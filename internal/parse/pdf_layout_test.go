@@ -97,7 +97,7 @@ func TestLayOut(t *testing.T) {
 		{"headings by size", headed, []shown{
 			{rag.BlockHeading, "Guide", "Guide", 1}, {rag.BlockHeading, "Setup", "Guide > Setup", 1}, {rag.BlockParagraph, wide + " until here", "Guide > Setup", 1},
 			{rag.BlockHeading, "Use", "Guide > Use", 1}, {rag.BlockParagraph, wide + " " + wide + " " + wide, "Guide > Use", 1}}},
-		{"a table of contents has no headings", leaders, para(1, "Setup . . . . . 3", wide+" "+wide+" "+wide)},
+		{"a table of contents has no headings", leaders, para(1, "Setup … 3", wide+" "+wide+" "+wide)},
 		{"big print everywhere says nothing", poster, para(1, wide, poster[1].text, "small", poster[3].text)},
 		{"page numbers", slices.Concat(printed(1, "7"), printed(2, "1", wide), printed(3, wide, "- 2 -"), printed(4, "3", "4", wide)),
 			append(para(1, "7"), append(para(2, wide), append(para(3, wide), para(4, "4 "+wide)...)...)...)},
