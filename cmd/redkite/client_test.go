@@ -201,6 +201,15 @@ func TestIngestRecords(t *testing.T) {
 	}
 }
 
+func TestIngestCallsBack(t *testing.T) {
+	s := &shelf{made: true}
+	want := []string{"callback_url ", "callback_secret ", "file a.md"}
+	code, _, stderr := command(t, s, "ingest", folder(t, "a.md"), "-c", "c", "--callback-url", "https://example.org/done", "--callback-secret", "sixteen letters.")
+	if code != 0 || cmp.Diff(want, s.ids) != "" || s.taken[""] != "sixteen letters." {
+		t.Errorf("exit %d, sent %v\n%s", code, s.ids, stderr)
+	}
+}
+
 func TestIngestSendsAgainWhatBrokeOff(t *testing.T) {
 	s := &shelf{cut: 1, made: true}
 	if code, stdout, stderr := command(t, s, "ingest", folder(t, "a.md", "b.md"), "-c", "c"); code != 0 || !strings.HasPrefix(stdout, "2 uploaded") {

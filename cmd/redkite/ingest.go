@@ -30,6 +30,9 @@ type ingestCommand struct {
 	RecordTitle    string   `help:"The member that is the title." placeholder:"title"`
 	RecordMetadata []string `help:"Members that become metadata." placeholder:"year,author.name"`
 
+	CallbackURL    string `help:"Address that the server posts each batch's outcome to, signed." placeholder:"https://..."`
+	CallbackSecret string `help:"Signs callbacks. Defaults to the server's own." env:"REDKITE_INGEST_CALLBACK_SECRET" placeholder:"SECRET"`
+
 	Wait          bool `default:"true" negatable:"" help:"Wait until all is searchable."`
 	chunkingFlags `embed:""`
 	connection    `embed:""`
@@ -81,7 +84,7 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	} else if err != nil {
 		return err
 	}
-	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, records: c.recordFields(), chunking: c.asked(), wait: c.Wait, o: o}
+	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, records: c.recordFields(), chunking: c.asked(), callback: [2]string{c.CallbackURL, c.CallbackSecret}, wait: c.Wait, o: o}
 	for _, batch := range batches(sources) {
 		if err := run.batch(ctx, batch); err != nil {
 			return err
