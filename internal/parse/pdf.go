@@ -221,6 +221,8 @@ func (r *pdfReading) conclude(total int) error {
 			return unreadable(TypePDF, r.cause)
 		case r.failure != nil:
 			return &rag.Problem{Kind: rag.ErrInvalid, Code: "no_text_layer", Err: r.failure, Message: fmt.Sprintf("none of the PDF's %d pages holds text, and text recognition could not read them", total)}
+		case len(r.textless) > 0 && r.format.recognizer != nil:
+			return &rag.Problem{Kind: rag.ErrInvalid, Code: "no_text_layer", Message: fmt.Sprintf("none of the PDF's %d pages holds text, and text recognition found none in their pictures", total)}
 		case len(r.textless) > 0:
 			return &rag.Problem{Kind: rag.ErrInvalid, Code: "no_text_layer", Message: fmt.Sprintf("none of the PDF's %d pages holds text: it is a scan or a picture; run text recognition on it first, or set ocr", total)}
 		}
