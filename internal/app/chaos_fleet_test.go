@@ -112,7 +112,7 @@ func (f *fleet) add(name, awaits string, args ...string) *process {
 	s := settings(f.t, filepath.Join(f.dir, "data"))
 	p := &process{name: name, awaits: awaits, address: fmt.Sprintf("127.0.0.1:%d", milvustest.FreePort(f.t))}
 	p.args = append([]string{"serve", "--data", s.Data, "--address", p.address, "--models", s.Models,
-		"--onnxruntime-library", s.ONNXRuntimeLibrary}, args...)
+		"--onnxruntime-library", s.ONNXRuntimeLibrary, "--parse-crashes", "1000"}, args...) // the kills come from outside
 	f.processes = append(f.processes, p)
 	return p
 }

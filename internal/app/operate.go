@@ -15,7 +15,7 @@ import (
 
 // openCatalog opens the catalog: the PostgreSQL database that is set, else the file in the data folder.
 func openCatalog(ctx context.Context, s config.Settings, log *slog.Logger) (*catalog.Catalog, error) {
-	return catalog.Open(ctx, catalog.Config{Path: catalogFile(s), URL: s.CatalogURL}, log)
+	return catalog.Open(ctx, catalog.Config{Path: catalogFile(s), URL: s.CatalogURL, Queue: catalog.QueueConfig{MaxParseCrashes: s.ParseCrashes}}, log)
 }
 
 func catalogFile(s config.Settings) string { return filepath.Join(s.Data, "catalog.db") }

@@ -214,6 +214,9 @@ func (e *Encoder) Run(ctx context.Context, b *encode.Batch, read func(encode.Out
 // runLayers reports whether all were run; ctx may end before. It is one call of C: each return from C has to wait for its
 // turn among the goroutines, and beside a busy ingestion that made runs half as long again.
 func (e *Encoder) runLayers(ctx context.Context, w *work, width int) bool {
+	if ctx.Err() != nil {
+		return false
+	}
 	flag := (*int32)(unsafe.Pointer(&w.space.stop))
 	atomic.StoreInt32(flag, 0)
 	set := make(chan struct{})

@@ -199,7 +199,7 @@ func child(dir string) int {
 	c, err := catalog.Open(ctx, catalog.Config{Path: filepath.Join(dir, "catalog.db"), URL: os.Getenv(addressEnv), Queue: catalog.QueueConfig{
 		Lease: 2 * time.Second, Renew: 500 * time.Millisecond, Watch: 100 * time.Millisecond, Reap: 100 * time.Millisecond,
 		Poll: 10 * time.Millisecond, Overdue: time.Second, RetryFirst: 10 * time.Millisecond, RetryMost: 50 * time.Millisecond,
-		MaxCrashes: 1000,
+		MaxCrashes: 1000, MaxParseCrashes: 1000, // the kills come from outside
 	}}, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "child:", err)

@@ -36,6 +36,7 @@ type Settings struct {
 	ReconcileEvery  time.Duration `name:"reconcile-every" default:"24h" help:"How often every collection is compared with Milvus and repaired; 0 for never. Defaults to 24h."`
 	IngestWorkers   int           `name:"ingest-workers" default:"4" help:"Documents ingested at the same time. Defaults to 4."`
 	ParseTimeout    time.Duration `name:"parse-timeout" default:"5m" help:"Longest time the parsing of one document may take. Defaults to 5m."`
+	ParseCrashes    int           `name:"parse-crashes" default:"2" help:"Deaths of a worker while it parses a document after which that document fails. More are for where workers are killed from outside, such as for memory. Defaults to 2."`
 	OCR             string        `name:"ocr" enum:"none,tesseract" default:"none" help:"What reads pages of a PDF that are pictures, such as scans (docs/ocr.md). Defaults to none: they are left out, with a warning."`
 	OCRCommand      string        `name:"ocr-command" default:"tesseract" help:"The tesseract program, on the PATH or with its path. Defaults to tesseract."`
 	OCRLanguage     string        `name:"ocr-language" default:"eng" help:"Languages that tesseract reads, as it names them, joined by +, such as deu+eng. Defaults to eng."`

@@ -76,6 +76,8 @@ func (d *desk) BeginChunks(context.Context, rag.Claim) (string, error) {
 	if err := d.fail("stage parse"); err != nil {
 		return "", err
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for id, ch := range d.rows {
 		if ch.Version == d.task.Document.Version {
 			delete(d.rows, id)
