@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,9 +40,9 @@ func TestAStuckParserIsLeftBehind(t *testing.T) {
 func TestStuckParsersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		started := 0
+		var started atomic.Int32
 		r := New(Options{})
-		r.formats = append(r.formats, format{"stuck", nil, formatFunc(func(*builder) { started++; <-release })})
+		r.formats = append(r.formats, format{"stuck", nil, formatFunc(func(*builder) { started.Add(1); <-release })})
 		parse := func(mediaType string) error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -54,8 +55,8 @@ func TestStuckParsersAreBounded(t *testing.T) {
 			}
 		}
 		for _, mediaType := range []string{"stuck", TypeText} {
-			if err := parse(mediaType); !errors.Is(err, rag.ErrUnavailable) || started != mostLeft {
-				t.Errorf("%s: got %v, %d were started", mediaType, err, started)
+			if err := parse(mediaType); !errors.Is(err, rag.ErrUnavailable) || started.Load() != mostLeft {
+				t.Errorf("%s: got %v, %d were started", mediaType, err, started.Load())
 			}
 		}
 		close(release)
