@@ -80,7 +80,14 @@ func testCleanUp(t *testing.T, b bundle) {
 // catalog; a retry was asked for meanwhile. The removal ends first, then the retry begins, and nothing is left over.
 func testCleanUpBeforeRetry(t *testing.T, b bundle) {
 	x, g := newIndex(), newGate()
-	stop := b.work(t, b.Catalog, halfway(b, x, func(claim rag.Claim) error { g.pass(claim); return nil }))
+	ingesting := halfway(b, x, func(claim rag.Claim) error { g.pass(claim); return nil })
+	stop := b.work(t, b.Catalog, func(ctx context.Context, claim rag.Claim, job rag.Job) error {
+		if job.Kind == rag.JobCleanUp { // it came before the stop: the handler below gets it
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+		return ingesting(ctx, claim, job)
+	})
 	b.wait(t, b.put(t, upload("one", "v1")).Job.ID, rag.JobSucceeded)
 	second := b.put(t, upload("one", "v2"))
 	<-g.arrived
