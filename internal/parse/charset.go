@@ -215,22 +215,34 @@ func decode(raw []byte, mediaType string, b *builder) (string, error) {
 
 // decoded reads an original as UTF-8 without holding it: it is read twice, first to tell its charset.
 func decoded(ctx context.Context, o rag.Original, b *builder) (*bufio.Reader, error) {
-	source := &cancelable{ctx: ctx, r: o}
+	w, err := surveyed(ctx, o, b)
+	if err != nil {
+		return nil, err
+	}
+	return w.open(ctx, o, b)
+}
+
+// surveyed reads all of an original to tell how it is written, and warns where that is a guess.
+func surveyed(ctx context.Context, o rag.Original, b *builder) (written, error) {
 	var s survey
-	if _, err := io.Copy(&s, source); err != nil {
-		return nil, fmt.Errorf("read original: %w", err)
+	if _, err := io.Copy(&s, &cancelable{ctx: ctx, r: o}); err != nil {
+		return written{}, fmt.Errorf("read original: %w", err)
 	}
 	w := s.written(o.MediaType)
 	w.warnGuessed(b)
+	return w, nil
+}
+
+// open reads an original from its start, as UTF-8 without a byte order mark; b is told how far that is.
+func (w written) open(ctx context.Context, o rag.Original, b *builder) (*bufio.Reader, error) {
 	if _, err := o.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read original again: %w", err)
 	}
 	read := 0
-	source.seen = func(n int) {
+	var r io.Reader = &cancelable{ctx: ctx, r: o, seen: func(n int) {
 		read += n
 		b.progress(read, int(o.Size))
-	}
-	var r io.Reader = source
+	}}
 	if w.encoding != nil {
 		r = transform.NewReader(r, w.encoding.NewDecoder())
 	}
@@ -239,6 +251,15 @@ func decoded(ctx context.Context, o rag.Original, b *builder) (*bufio.Reader, er
 		_, _ = buffered.Discard(len(mark)) // they were just seen
 	}
 	return buffered, nil
+}
+
+// paragraphs reads an original as plain text, a piece at a time.
+func (w written) paragraphs(ctx context.Context, o rag.Original, b *builder) error {
+	text, err := w.open(ctx, o, b)
+	if err != nil {
+		return err
+	}
+	return paragraphsOf(transform.NewReader(text, &plainNewlines{}), b)
 }
 
 // cancelable ends with its context.

@@ -25,25 +25,25 @@ const (
 	linesInCell   = 1000    // what is longer was begun by a quotation mark that means itself
 )
 
-// Parse reads a table row by row.
+// Parse reads a table row by row, after a look at all rows: none may be handed over before it is clear how they are quoted.
 func (csvFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
-	r, err := decoded(ctx, o, b)
+	w, err := surveyed(ctx, o, b)
+	if err != nil {
+		return err
+	}
+	r, err := w.open(ctx, o, &builder{})
 	if err != nil {
 		return err
 	}
 	delimiter := delimiterOf(r, o.MediaType)
-	unclosed := false
-	for next := quotedRows(r, delimiter); err == nil; { // all rows, before any is handed over
+	for next := quotedRows(r, delimiter); err == nil; {
 		_, err = next()
-		unclosed = errors.Is(err, errUnclosed)
 	}
+	unclosed := errors.Is(err, errUnclosed)
 	if !unclosed && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if _, err = o.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("read original again: %w", err)
-	}
-	if r, err = decoded(ctx, o, b); err != nil {
+	if r, err = w.open(ctx, o, b); err != nil {
 		return err
 	}
 	delimiterOf(r, o.MediaType) // takes off the line that names it

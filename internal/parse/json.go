@@ -19,7 +19,11 @@ type jsonFormat struct{}
 
 // Parse reads JSON token by token.
 func (jsonFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
-	r, err := decoded(ctx, o, b)
+	w, err := surveyed(ctx, o, b)
+	if err != nil {
+		return err
+	}
+	r, err := w.open(ctx, o, b)
 	if err != nil {
 		return err
 	}
@@ -27,36 +31,28 @@ func (jsonFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 		if err = jsonLines(r, b); !errors.Is(err, errNoLines) {
 			return err
 		}
-		if r, err = again(ctx, o, b); err != nil {
+		b.restart()
+		if r, err = w.open(ctx, o, b); err != nil {
 			return err
 		}
 	}
 	b.hold()
 	d := json.NewDecoder(r)
 	d.UseNumber()
-	w := &jsonWalk{b: b, d: d}
-	err = w.document()
+	walk := &jsonWalk{b: b, d: d}
+	err = walk.document()
 	b.title = "" // the first record's
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return errors.Join(err, ctx.Err())
 	case errors.Is(err, io.ErrUnexpectedEOF) && b.count > 0:
-		w.emit()
+		walk.emit()
 		b.warn(rag.WarnPartialText, "the file ends too early, inside of a value: what came before was read")
 		return nil
 	}
 	b.restart()
 	b.warn(rag.WarnReadAsPlainText, "the file is not valid JSON, or nested more than %d deep: it was read as plain text", deepestJSON)
-	return streamText(ctx, o, b)
-}
-
-// again begins anew with an original.
-func again(ctx context.Context, o rag.Original, b *builder) (*bufio.Reader, error) {
-	if _, err := o.Seek(0, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("read original again: %w", err)
-	}
-	b.restart()
-	return decoded(ctx, o, &builder{}) // what is to be warned of was said
+	return w.paragraphs(ctx, o, b)
 }
 
 // errNoLines says that the lines of a file are no values of their own.

@@ -27,16 +27,13 @@ func (textFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	return streamText(ctx, o, b)
 }
 
-// streamText reads an original as plain text, a piece at a time.
+// streamText reads an original as plain text, whatever its type says.
 func streamText(ctx context.Context, o rag.Original, b *builder) error {
-	if _, err := o.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("read original: %w", err)
-	}
-	text, err := decoded(ctx, o, b)
+	w, err := surveyed(ctx, o, b)
 	if err != nil {
 		return err
 	}
-	return paragraphsOf(transform.NewReader(text, &plainNewlines{}), b)
+	return w.paragraphs(ctx, o, b)
 }
 
 // eachLine gives the lines of a text without their ends, until the text or the room in b is over. A carriage return ends a line, too.
