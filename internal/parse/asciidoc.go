@@ -3,7 +3,6 @@ package parse
 import (
 	"context"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 
@@ -19,16 +18,12 @@ func (asciidocFormat) Parse(ctx context.Context, o rag.Original, b *builder) err
 	if o.Size > mostMarkup {
 		return plainInstead(ctx, o, b, "AsciiDoc")
 	}
-	r, err := decoded(ctx, o, b)
+	whole, err := readDecoded(ctx, o, b)
 	if err != nil {
 		return err
 	}
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return fmt.Errorf("read original: %w", err)
-	}
 	a := newAsciidoc(b)
-	lines := strings.Split(newlines(string(raw)), "\n")
+	lines := strings.Split(whole, "\n")
 	for len(lines) > 0 && !b.full {
 		lines = lines[a.element(lines):]
 	}

@@ -56,13 +56,13 @@ type heading struct {
 
 // openSection opens one without a block for its heading, which stands nowhere in the document.
 func (b *builder) openSection(level int, title string) {
-	b.path = append(slices.Clip(b.path), heading{level: level, title: strings.Join(strings.Fields(clean(title)), " ")})
+	b.path = append(slices.Clip(b.path), heading{level: level, title: fold(clean(title))})
 }
 
 // heading opens a section: it closes those of its level and below, and counts itself to the section it opens.
 func (b *builder) heading(level int, title string) {
 	b.hidden += unseenIn(title)
-	title = strings.Join(strings.Fields(clean(title)), " ")
+	title = fold(clean(title))
 	if title == "" {
 		return
 	}
@@ -212,7 +212,7 @@ func (b *builder) end() (rag.Findings, error) {
 	if b.hidden > 0 {
 		b.warn(rag.WarnHiddenText, "%d characters that a reader does not see were left out", b.hidden)
 	}
-	title := strings.Join(strings.Fields(clean(b.given)), " ")
+	title := fold(clean(b.given))
 	if title == "" {
 		title = b.title
 	}
@@ -220,7 +220,7 @@ func (b *builder) end() (rag.Findings, error) {
 }
 
 // tooLarge says that a document is over a limit.
-func tooLarge(format string, args ...any) *rag.Problem {
+func tooLarge(format string, args ...any) error {
 	return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf(format, args...)}
 }
 

@@ -41,7 +41,7 @@ func openContainer(ctx context.Context, o rag.Original) (*container, error) {
 	archive, err := zip.NewReader(source, o.Size)
 	switch {
 	case source.left < 0, archive != nil && len(archive.File) > mostParts:
-		return nil, outOfBounds("the file is a container of more than %d parts, far more than a document has; save it anew from the program that made it", mostParts)
+		return nil, tooLarge("the file is a container of more than %d parts, far more than a document has; save it anew from the program that made it", mostParts)
 	case err != nil && !errors.Is(err, zip.ErrInsecurePath):
 		return nil, unreadable(o.MediaType, err)
 	}
@@ -135,11 +135,11 @@ func (p *part) Read(into []byte) (int, error) {
 	p.container.left -= int64(n)
 	switch {
 	case p.left < 0:
-		return 0, outOfBounds("the file's part %q is larger than what is read of such a part; split the document", p.name)
+		return 0, tooLarge("the file's part %q is larger than what is read of such a part; split the document", p.name)
 	case p.container.left < 0:
-		return 0, outOfBounds("the file unpacks to more than %d bytes; split the document", int64(mostUnpacked))
+		return 0, tooLarge("the file unpacks to more than %d bytes; split the document", int64(mostUnpacked))
 	case p.unpacked > freeRatio && p.unpacked > mostRatio*max(1, p.packed):
-		return 0, outOfBounds("the file's part %q unpacks to more than %d times its size, as documents do not; save it anew from the program that made it", p.name, mostRatio)
+		return 0, tooLarge("the file's part %q unpacks to more than %d times its size, as documents do not; save it anew from the program that made it", p.name, mostRatio)
 	}
 	return n, err
 }
@@ -162,11 +162,6 @@ func (s *seekingReaderAt) ReadAt(into []byte, at int64) (int, error) {
 		err = io.EOF
 	}
 	return n, err
-}
-
-// outOfBounds says that a document meets a limit.
-func outOfBounds(format string, args ...any) error {
-	return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf(format, args...)}
 }
 
 // passwordProtected says that a document can't be read without its password.

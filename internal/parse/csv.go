@@ -301,9 +301,7 @@ func letters(rows [][]string) []string {
 	}
 	names := make([]string, min(columns, mostLetters))
 	for i := range names {
-		for n := i + 1; n > 0; n = (n - 1) / 26 {
-			names[i] = string(rune('A'+(n-1)%26)) + names[i]
-		}
+		names[i] = columnName(i)
 	}
 	return names
 }

@@ -187,7 +187,7 @@ func (d *docx) emit(p piece) error {
 		return nil
 	}
 	if len(d.out) > mostPieces {
-		return outOfBounds("the document has more than %d paragraphs in one table cell, text box or note; split it", mostPieces)
+		return tooLarge("the document has more than %d paragraphs in one table cell, text box or note; split it", mostPieces)
 	}
 	if d.nested == 0 {
 		d.out = append(d.out, d.waiting...)

@@ -71,7 +71,7 @@ func readDOCXStyles(p *officePackage, name string) (docxStyles, error) {
 			return x.child("style", func(e xml.StartElement) error {
 				id := value(e, "styleId")
 				if len(styles) > mostStyles {
-					return outOfBounds("the document has more than %d styles; save it anew from the program that made it", mostStyles)
+					return tooLarge("the document has more than %d styles; save it anew from the program that made it", mostStyles)
 				}
 				style, err := readDOCXStyle(x, id)
 				styles[id] = style
@@ -178,7 +178,7 @@ func readDOCXLists(p *officePackage, name string) (*docxLists, error) {
 				case "abstractNum":
 					kind := &docxList{}
 					if len(l.kinds) > mostStyles {
-						return outOfBounds("the document has more than %d kinds of list; save it anew from the program that made it", mostStyles)
+						return tooLarge("the document has more than %d kinds of list; save it anew from the program that made it", mostStyles)
 					}
 					l.kinds[value(e, "abstractNumId")] = kind
 					return x.child("lvl", func(e xml.StartElement) error { return kind.read(x, e) })

@@ -70,7 +70,7 @@ func (d *docx) row(x *xmlWalk, t *docxTable) error {
 	}
 	t.text.WriteString(row.line.String())
 	if most := d.p.b.maxText; most > 0 && int64(t.text.Len()) > most {
-		return outOfBounds("the document has a table of more than %d bytes; split it", most)
+		return tooLarge("the document has a table of more than %d bytes; split it", most)
 	}
 	return nil
 }
@@ -151,7 +151,7 @@ func (d *docx) cell(x *xmlWalk, row *docxRow) error {
 	}
 	row.line.WriteString(strings.Repeat(" | ", min(max(span, 1), widestSpan)-1))
 	if most := d.p.b.maxText; most > 0 && int64(row.line.Len()) > most {
-		return outOfBounds("the document has a table row of more than %d bytes; split it", most)
+		return tooLarge("the document has a table row of more than %d bytes; split it", most)
 	}
 	return nil
 }

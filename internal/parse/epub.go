@@ -54,7 +54,7 @@ func (epubFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 			return nil
 		}
 		if b.count > mostBlocks {
-			return outOfBounds("the book has more than %d paragraphs, lists and tables; split it", mostBlocks)
+			return tooLarge("the book has more than %d paragraphs, lists and tables; split it", mostBlocks)
 		}
 	}
 	b.given = book.title
@@ -143,7 +143,7 @@ func readEPUBPackage(c *container, b *builder, name string) (epubPackage, error)
 							return nil
 						}
 						if book.spine = append(book.spine, i.part); len(book.spine) > mostChapters {
-							return outOfBounds("the book has more than %d chapters; split it", mostChapters)
+							return tooLarge("the book has more than %d chapters; split it", mostChapters)
 						}
 						return nil
 					})

@@ -102,8 +102,7 @@ func (r *Registry) Parse(ctx context.Context, o rag.Original) (rag.Parsed, error
 	found, err := r.Stream(ctx, o, func(w rag.Window) error {
 		text.WriteString(w.Text)
 		for _, b := range w.Blocks {
-			b.Span.Start += w.Start
-			b.Span.End += w.Start
+			b.Span = b.Span.Moved(w.Start)
 			p.Blocks = append(p.Blocks, b)
 		}
 		return nil

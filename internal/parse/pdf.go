@@ -75,7 +75,7 @@ func (r *pdfReading) run(ctx context.Context) error {
 	}
 	total := count.PageCount
 	if total > r.format.maxPages {
-		return &rag.Problem{Kind: rag.ErrTooLarge, Code: "too_large", Message: fmt.Sprintf("the PDF has %d pages and the limit is %d; split it", total, r.format.maxPages)}
+		return tooLarge("the PDF has %d pages and the limit is %d; split it", total, r.format.maxPages)
 	}
 	r.given, r.pages = metaTitle(r.document), total
 	r.outline = r.document.outline()

@@ -30,7 +30,7 @@ func readPPTX(p *officePackage, main string) error {
 			return x.child("sldIdLst", func(xml.StartElement) error {
 				return x.child("sldId", func(e xml.StartElement) error {
 					if slides = append(slides, relations[relationship(e, "id")].target); len(slides) > mostSlides {
-						return outOfBounds("the presentation has more than %d slides; split it", mostSlides)
+						return tooLarge("the presentation has more than %d slides; split it", mostSlides)
 					}
 					return nil
 				})
@@ -176,7 +176,7 @@ func (s *pptxSlide) add(shape pptxShape) error {
 		return nil
 	}
 	if s.pieces += len(shape.pieces); s.pieces > mostPieces {
-		return outOfBounds("the presentation has a slide of more than %d paragraphs; split it", mostPieces)
+		return tooLarge("the presentation has a slide of more than %d paragraphs; split it", mostPieces)
 	}
 	s.shapes = append(s.shapes, shape)
 	return nil

@@ -18,7 +18,7 @@ type pptxBody struct {
 func (t *pptxBody) read(x *xmlWalk) error {
 	return x.child("p", func(xml.StartElement) error {
 		if len(t.pieces) > mostPieces {
-			return outOfBounds("the presentation has a shape of more than %d paragraphs; split it", mostPieces)
+			return tooLarge("the presentation has a shape of more than %d paragraphs; split it", mostPieces)
 		}
 		return t.paragraph(x)
 	})

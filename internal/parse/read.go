@@ -26,6 +26,19 @@ func readMost(ctx context.Context, original io.Reader, most int64) ([]byte, erro
 	return raw, nil
 }
 
+// readDecoded reads a whole original as UTF-8 with plain newlines.
+func readDecoded(ctx context.Context, o rag.Original, b *builder) (string, error) {
+	r, err := decoded(ctx, o, b)
+	if err != nil {
+		return "", err
+	}
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return "", fmt.Errorf("read original: %w", err)
+	}
+	return newlines(string(raw)), nil
+}
+
 // plainInstead reads as plain text what is too large to be read as what it is.
 func plainInstead(ctx context.Context, o rag.Original, b *builder, format string) error {
 	b.warn(rag.WarnReadAsPlainText, "files of this format (%s) are read up to %d bytes, and this is more: the file was read as plain text", format, mostMarkup)

@@ -3,8 +3,6 @@ package parse
 import (
 	"context"
 	"encoding/csv"
-	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,15 +23,11 @@ func (rstFormat) Parse(ctx context.Context, o rag.Original, b *builder) error {
 	if o.Size > mostMarkup {
 		return plainInstead(ctx, o, b, "reStructuredText")
 	}
-	r, err := decoded(ctx, o, b)
+	whole, err := readDecoded(ctx, o, b)
 	if err != nil {
 		return err
 	}
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return fmt.Errorf("read original: %w", err)
-	}
-	text := strings.ReplaceAll(newlines(string(raw)), "\t", "        ")
+	text := strings.ReplaceAll(whole, "\t", "        ")
 	newRST(b).body(strings.Split(text, "\n"), 0)
 	return nil
 }

@@ -2,11 +2,9 @@ package parse
 
 import (
 	"context"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
 	"path/filepath"
 	"strings"
 
@@ -27,15 +25,10 @@ func (sourceFormat) Parse(ctx context.Context, o rag.Original, b *builder) error
 	if o.Size > mostMarkup {
 		return plainInstead(ctx, o, b, "source code")
 	}
-	r, err := decoded(ctx, o, b)
+	text, err := readDecoded(ctx, o, b)
 	if err != nil {
 		return err
 	}
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return fmt.Errorf("read original: %w", err)
-	}
-	text := newlines(string(raw))
 	lines := strings.Split(text, "\n")
 	if name := filepath.Base(o.Name); o.Name != "" {
 		b.given = name

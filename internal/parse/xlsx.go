@@ -162,7 +162,7 @@ func (s *xlsxRows) row(x *xmlWalk, e xml.StartElement) error {
 		s.number = n
 	}
 	if s.number > mostRows {
-		return outOfBounds("the workbook has a sheet of more than %d rows; save it anew from the program that made it", mostRows)
+		return tooLarge("the workbook has a sheet of more than %d rows; save it anew from the program that made it", mostRows)
 	}
 	hidden, said := attr(e, "hidden")
 	row := xlsxRow{number: s.number}
@@ -173,7 +173,7 @@ func (s *xlsxRows) row(x *xmlWalk, e xml.StartElement) error {
 			column = at
 		}
 		if column >= mostColumns {
-			return outOfBounds("the workbook has a row of more than %d columns; save it anew from the program that made it", mostColumns)
+			return tooLarge("the workbook has a row of more than %d columns; save it anew from the program that made it", mostColumns)
 		}
 		text, err := s.cell(x, e)
 		if text = fold(text); text == "" || err != nil {
@@ -185,7 +185,7 @@ func (s *xlsxRows) row(x *xmlWalk, e xml.StartElement) error {
 		}
 		row.cells = append(row.cells, xlsxCell{column, text})
 		if row.bytes += len(text); row.bytes > mostRowText {
-			return outOfBounds("the workbook has a row of more than %d bytes; split it", mostRowText)
+			return tooLarge("the workbook has a row of more than %d bytes; split it", mostRowText)
 		}
 		return nil
 	})

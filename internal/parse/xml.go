@@ -126,7 +126,7 @@ func (x *xmlWalk) text() (string, error) {
 		}
 	}
 	if x.b.maxText > 0 && x.held > x.b.maxText {
-		return "", outOfBounds("the document holds more than %d bytes of text; split it", x.b.maxText)
+		return "", tooLarge("the document holds more than %d bytes of text; split it", x.b.maxText)
 	}
 	return text.String(), nil
 }
@@ -138,7 +138,7 @@ func (x *xmlWalk) token() (xml.Token, error) {
 		return nil, err
 	}
 	if x.b.count > mostBlocks {
-		return nil, outOfBounds("the document has more than %d paragraphs, lists and tables; split it", mostBlocks)
+		return nil, tooLarge("the document has more than %d paragraphs, lists and tables; split it", mostBlocks)
 	}
 	x.bounded.read = 0
 	token, err := x.decoder.RawToken()
@@ -151,7 +151,7 @@ func (x *xmlWalk) token() (xml.Token, error) {
 	switch t := token.(type) {
 	case xml.StartElement:
 		if x.depth++; x.depth > deepestXML {
-			return nil, outOfBounds("the document has more than %d elements inside each other; save it anew from the program that made it", deepestXML)
+			return nil, tooLarge("the document has more than %d elements inside each other; save it anew from the program that made it", deepestXML)
 		}
 	case xml.EndElement:
 		if x.depth--; x.depth < 0 {
@@ -208,7 +208,7 @@ type boundedToken struct {
 
 func (t *boundedToken) Read(into []byte) (int, error) {
 	if t.read > mostToken {
-		return 0, outOfBounds("the document has a single text or tag of more than %d bytes; save it anew from the program that made it", mostToken)
+		return 0, tooLarge("the document has a single text or tag of more than %d bytes; save it anew from the program that made it", mostToken)
 	}
 	n, err := t.r.Read(into)
 	t.read += int64(n)
