@@ -84,7 +84,10 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	} else if err != nil {
 		return err
 	}
-	run := &ingestRun{server: server, collection: c.Collection, duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, records: c.recordFields(), chunking: c.asked(), callback: [2]string{c.CallbackURL, c.CallbackSecret}, wait: c.Wait, o: o}
+	run := &ingestRun{server: server, collection: c.Collection, asked: client.BatchUpload{
+		Duplicates: client.Duplicates{On: c.OnDuplicate, By: c.DuplicateBy}, Records: c.recordFields(), Chunking: c.asked(),
+		CallbackURL: c.CallbackURL, CallbackSecret: c.CallbackSecret,
+	}, wait: c.Wait, o: o}
 	for _, batch := range batches(sources) {
 		if err := run.batch(ctx, batch); err != nil {
 			return err

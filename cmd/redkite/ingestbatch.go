@@ -35,10 +35,7 @@ func batches(sources []source) [][]source {
 type ingestRun struct {
 	server     *client.Client
 	collection string
-	duplicates client.Duplicates
-	records    client.RecordFields
-	chunking   *api.NewChunking
-	callback   [2]string // its address and secret; empty for none
+	asked      client.BatchUpload // what holds for all batches
 	wait       bool
 	o          output
 	sum        ingested
@@ -72,7 +69,7 @@ func (r *ingestRun) batch(ctx context.Context, sources []source) error {
 // upload sends sources, with a bar for all and one for the file that is being sent.
 func (r *ingestRun) upload(ctx context.Context, sources []source) (api.Batch, error) {
 	sizes := make(map[string]int64, len(sources))
-	u := client.BatchUpload{Duplicates: r.duplicates, Records: r.records, Chunking: r.chunking, CallbackURL: r.callback[0], CallbackSecret: r.callback[1]}
+	u := r.asked
 	for _, s := range sources {
 		if stat, err := os.Stat(s.path); err == nil {
 			sizes[s.id] = stat.Size()

@@ -11,6 +11,7 @@ import (
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/chunk"
 	"github.com/redkite/redkite/internal/config"
+	"github.com/redkite/redkite/internal/ingest"
 	"github.com/redkite/redkite/internal/model"
 	"github.com/redkite/redkite/internal/parse"
 	"github.com/redkite/redkite/internal/rag"
@@ -28,9 +29,6 @@ type CutFile struct {
 	Chunking  rag.Chunking
 	Chunks    []rag.Chunk
 }
-
-// sniffBytes is how much of a file decides on its type.
-const sniffBytes = 3072
 
 // Cut parses and cuts a file on this machine, with the tokenizer of the default bi-encoder and without a server.
 func Cut(ctx context.Context, s config.Settings, path string, asked api.NewChunking) (cut CutFile, err error) {
@@ -85,7 +83,7 @@ func parseFile(ctx context.Context, parsers *parse.Registry, path string) (rag.P
 	if err != nil {
 		return rag.Parsed{}, "", fmt.Errorf("read %s: %w", path, err)
 	}
-	head := make([]byte, sniffBytes)
+	head := make([]byte, ingest.SniffBytes)
 	n, err := file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return rag.Parsed{}, "", fmt.Errorf("read %s: %w", path, err)

@@ -87,8 +87,19 @@ func again(ctx context.Context, request func() error) error {
 	}
 }
 
-// send sends one request.
+// send sends one request, and reads the answer's JSON into into unless that is nil.
 func (c *Client) send(ctx context.Context, method, path, mediaType string, body io.Reader, into any) error {
+	return c.exchange(ctx, method, path, mediaType, body, func(answer io.Reader) error {
+		raw, err := io.ReadAll(answer)
+		if err != nil || into == nil || len(raw) == 0 {
+			return err
+		}
+		return json.Unmarshal(raw, into)
+	})
+}
+
+// exchange sends one request, and has read take the answer's body unless that is a refusal.
+func (c *Client) exchange(ctx context.Context, method, path, mediaType string, body io.Reader, read func(io.Reader) error) error {
 	request, err := c.request(ctx, method, path, mediaType, body)
 	if err != nil {
 		return err
@@ -98,17 +109,14 @@ func (c *Client) send(ctx context.Context, method, path, mediaType string, body 
 		return c.reached(err)
 	}
 	defer response.Body.Close()
-	raw, err := io.ReadAll(response.Body)
-	if err != nil {
-		return fmt.Errorf("read answer of %s: %w", path, err)
-	}
 	if response.StatusCode >= http.StatusBadRequest {
+		raw, err := io.ReadAll(response.Body)
+		if err != nil {
+			return fmt.Errorf("read answer of %s: %w", path, err)
+		}
 		return refusal(method+" "+c.base+path, response, raw)
 	}
-	if into == nil || len(raw) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
+	if err := read(response.Body); err != nil {
 		return fmt.Errorf("read answer of %s: %w", path, err)
 	}
 	return nil
@@ -212,26 +220,10 @@ func (c *Client) Text(ctx context.Context, collection, id string, start, end int
 		path += "?" + query.Encode()
 	}
 	return again(ctx, func() error {
-		request, err := c.request(ctx, http.MethodGet, path, "", nil)
-		if err != nil {
+		return c.exchange(ctx, http.MethodGet, path, "", nil, func(answer io.Reader) error {
+			_, err := io.Copy(into, answer)
 			return err
-		}
-		response, err := c.http.Do(request)
-		if err != nil {
-			return c.reached(err)
-		}
-		defer response.Body.Close()
-		if response.StatusCode >= http.StatusBadRequest {
-			raw, err := io.ReadAll(response.Body)
-			if err != nil {
-				return fmt.Errorf("read answer of %s: %w", path, err)
-			}
-			return refusal(http.MethodGet+" "+c.base+path, response, raw)
-		}
-		if _, err := io.Copy(into, response.Body); err != nil {
-			return fmt.Errorf("read answer of %s: %w", path, err)
-		}
-		return nil
+		})
 	})
 }
 

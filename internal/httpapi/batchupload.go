@@ -21,15 +21,12 @@ import (
 
 // batchUpload is one request that brings a batch.
 type batchUpload struct {
-	server      *Server
-	receipt     *ingest.Receipt
-	callback    *rag.Callback
-	onDuplicate string
-	duplicateBy string
-	metadata    rag.Metadata
-	records     ingest.RecordFields
-	collection  rag.Collection
-	chunking    *rag.Chunking // nil for the collection's
+	server     *Server
+	receipt    *ingest.Receipt
+	callback   *rag.Callback
+	each       ingest.Upload // what holds for all files to come
+	records    ingest.RecordFields
+	collection rag.Collection
 }
 
 // postBatch takes a batch: a form with files and archives, or a bare archive. Its files are taken as they come, a
@@ -46,7 +43,7 @@ func (s *Server) postBatch(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	u := &batchUpload{server: s, collection: collection, callback: &rag.Callback{}, onDuplicate: ingest.DuplicateReplace}
+	u := &batchUpload{server: s, collection: collection, callback: &rag.Callback{}, each: ingest.Upload{OnDuplicate: ingest.DuplicateReplace}}
 	u.receipt = s.deps.BatchIntake.Receive(collection, u.callback)
 	id, err := u.receipt.End(ctx, u.read(c))
 	if id != 0 {
@@ -198,14 +195,14 @@ func (u *batchUpload) set(ctx context.Context, name string, raw []byte) (err err
 	}
 	switch name {
 	case "on_duplicate":
-		u.onDuplicate = string(raw)
-		return checkDuplicate(u.onDuplicate, "")
+		u.each.OnDuplicate = string(raw)
+		return checkDuplicate(u.each.OnDuplicate, "")
 	case "duplicate_by":
-		u.duplicateBy = string(raw)
-		return checkDuplicate("", u.duplicateBy)
+		u.each.DuplicateBy = string(raw)
+		return checkDuplicate("", u.each.DuplicateBy)
 	case "metadata":
-		u.metadata = nil
-		return metadataField(raw, &u.metadata)
+		u.each.Metadata = nil
+		return metadataField(raw, &u.each.Metadata)
 	case "record_text":
 		u.records.Text = fieldList(raw)
 		return nil
@@ -219,7 +216,7 @@ func (u *batchUpload) set(ctx context.Context, name string, raw []byte) (err err
 		u.records.Title = string(raw)
 		return nil
 	case "chunking":
-		u.chunking, err = u.server.chunkingField(ctx, u.collection, raw)
+		u.each.Chunking, err = u.server.chunkingField(ctx, u.collection, raw)
 		return err
 	case "callback_url", "callback_secret":
 		if u.receipt.Entries() > 0 {
@@ -252,9 +249,7 @@ func (u *batchUpload) recordFile(ctx context.Context, name string, body io.Reade
 	if problem != nil {
 		return u.Refuse(ctx, name, problem)
 	}
-	return u.receipt.AddRecords(ctx, clean, body, u.server.options.Archives.Size, u.records, ingest.Upload{
-		Metadata: u.metadata, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Chunking: u.chunking,
-	})
+	return u.receipt.AddRecords(ctx, clean, body, u.server.options.Archives.Size, u.records, u.each)
 }
 
 // ready checks, before a file is read, what came before it.
@@ -290,9 +285,9 @@ func (u *batchUpload) file(ctx context.Context, part *multipart.Part) error {
 }
 
 func (u *batchUpload) take(ctx context.Context, clean string, body io.Reader) error {
-	return u.receipt.Add(ctx, ingest.Upload{
-		ExternalID: clean, Filename: path.Base(clean), Metadata: u.metadata, Chunking: u.chunking, OnDuplicate: u.onDuplicate, DuplicateBy: u.duplicateBy, Body: body,
-	})
+	one := u.each
+	one.ExternalID, one.Filename, one.Body = clean, path.Base(clean), body
+	return u.receipt.Add(ctx, one)
 }
 
 // Refuse notes a file that is not taken.

@@ -50,11 +50,7 @@ func (s *Server) collectionRoutes(service huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		counts, err := s.deps.Overview.Counts(ctx, c.ID)
-		if err != nil {
-			return nil, err
-		}
-		return &collectionBody{collectionOf(c, counts)}, nil
+		return s.counted(ctx, c)
 	})
 
 	register(s, service, huma.Operation{
@@ -85,6 +81,11 @@ func (s *Server) patchCollection(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	return s.counted(ctx, c)
+}
+
+// counted shows a collection with its counts.
+func (s *Server) counted(ctx context.Context, c rag.Collection) (*collectionBody, error) {
 	counts, err := s.deps.Overview.Counts(ctx, c.ID)
 	if err != nil {
 		return nil, err
@@ -93,12 +94,8 @@ func (s *Server) patchCollection(ctx context.Context, in *struct {
 }
 
 func collectionOf(c rag.Collection, counts rag.Counts) api.Collection {
-	fields := c.Fields
-	if fields == nil {
-		fields = []rag.Field{}
-	}
 	return api.Collection{
-		Name: c.Name, Model: c.BiEncoder, Dimension: c.Dimension, Fields: fields, Chunking: c.Chunking, CreatedAt: c.CreatedAt,
+		Name: c.Name, Model: c.BiEncoder, Dimension: c.Dimension, Fields: listOf(c.Fields), Chunking: c.Chunking, CreatedAt: c.CreatedAt,
 		Documents: api.DocumentCounts{Total: counts.Total, Ready: counts.Ready, Pending: counts.Pending, Failed: counts.Failed, Canceled: counts.Canceled},
 		Chunks:    counts.Chunks, Rebuilding: c.Rebuilding,
 	}

@@ -184,13 +184,9 @@ func (s *Server) deleteDocument(ctx context.Context, in *deletion) (*jobBody, er
 }
 
 func documentOf(d rag.Document) api.Document {
-	warnings := d.Warnings
-	if warnings == nil {
-		warnings = []rag.Warning{}
-	}
 	out := api.Document{
 		DocumentID: d.ExternalID, Title: d.Title, Filename: d.Filename, MediaType: d.MediaType, Size: d.Size, SHA256: d.SHA256,
-		Metadata: metadataOf(d.Metadata), Version: d.Version, LiveVersion: d.LiveVersion, Status: d.Status, Error: d.Error, Warnings: warnings,
+		Metadata: metadataOf(d.Metadata), Version: d.Version, LiveVersion: d.LiveVersion, Status: d.Status, Error: d.Error, Warnings: listOf(d.Warnings),
 		Chunks: d.Chunks, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	if d.Chunking != (rag.Chunking{}) {

@@ -134,9 +134,9 @@ func timingsOf(t retrieve.Timings) api.Timings {
 }
 
 // listOf makes a missing list an empty one, which is what JSON shows.
-func listOf(list []string) []string {
+func listOf[T any](list []T) []T {
 	if list == nil {
-		return []string{}
+		return []T{}
 	}
 	return list
 }

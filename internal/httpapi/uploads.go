@@ -291,10 +291,7 @@ func (s *Server) answerUpload(c *gin.Context, u *upload, accepted []ingest.Accep
 			return
 		}
 	}
-	out := api.Uploaded{Documents: []api.UploadedDocument{}, Errors: u.refused}
-	if out.Errors == nil {
-		out.Errors = []api.RefusedFile{}
-	}
+	out := api.Uploaded{Documents: []api.UploadedDocument{}, Errors: listOf(u.refused)}
 	over := true
 	for _, a := range accepted {
 		d := api.UploadedDocument{DocumentID: a.Document.ExternalID, Filename: a.Document.Filename, JobID: a.Job.ID, Status: a.Document.Status, Unchanged: a.Unchanged}

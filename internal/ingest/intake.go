@@ -102,8 +102,8 @@ type Intake struct {
 	MaxBytes  int64                                          // largest original
 }
 
-// sniffBytes is how much of a file decides on its type; mimetype reads no more by default.
-const sniffBytes = 3072
+// SniffBytes is how much of a file decides on its type; mimetype reads no more by default.
+const SniffBytes = 3072
 
 // Stage makes the bytes of an upload durable. An empty, too large or unknown file is a rag.Problem and leaves nothing.
 func (in *Intake) Stage(ctx context.Context, collection rag.Collection, u Upload) (Staged, error) {
@@ -148,7 +148,7 @@ func (in *Intake) open(u *Upload) (io.Reader, error) {
 		}
 		return bytes.NewReader([]byte(u.Text)), nil
 	}
-	head := make([]byte, sniffBytes)
+	head := make([]byte, SniffBytes)
 	n, err := io.ReadFull(u.Body, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("read %s: %w", nameOf(*u), err)

@@ -8,6 +8,7 @@ import (
 	"github.com/klippa-app/go-pdfium"
 	"github.com/klippa-app/go-pdfium/references"
 	"github.com/klippa-app/go-pdfium/requests"
+	"github.com/klippa-app/go-pdfium/structs"
 )
 
 // pdfPiece is a word, or some of one line, with the place where it is printed: x from the left, y from the bottom, in
@@ -38,6 +39,11 @@ type pdfBox struct{ left, low, right, high float64 }
 
 func (b pdfBox) width() float64  { return b.right - b.left }
 func (b pdfBox) height() float64 { return b.high - b.low }
+
+// boxOf gives a rectangle of PDFium's, whichever way round it has its sides.
+func boxOf(r structs.FPDF_FS_RECTF) pdfBox {
+	return pdfBox{left: float64(min(r.Left, r.Right)), right: float64(max(r.Left, r.Right)), low: float64(min(r.Top, r.Bottom)), high: float64(max(r.Top, r.Bottom))}
+}
 
 // pdfDocument is an open document.
 type pdfDocument struct {
@@ -90,8 +96,7 @@ func (d pdfDocument) bounds(page requests.Page) pdfBox {
 	if err != nil {
 		return pdfBox{right: math.Inf(1), high: math.Inf(1), left: math.Inf(-1), low: math.Inf(-1)}
 	}
-	r := box.Rect
-	return pdfBox{left: float64(min(r.Left, r.Right)), right: float64(max(r.Left, r.Right)), low: float64(min(r.Top, r.Bottom)), high: float64(max(r.Top, r.Bottom))}
+	return boxOf(box.Rect)
 }
 
 // pdfWord is a piece before it is turned.
@@ -250,8 +255,7 @@ func (t *pdfText) box(at int) (pdfBox, error) {
 	if err != nil {
 		return pdfBox{}, nil //nolint:nilerr // PDFium has no place for it
 	}
-	r := loose.Rect
-	return pdfBox{left: float64(min(r.Left, r.Right)), right: float64(max(r.Left, r.Right)), low: float64(min(r.Top, r.Bottom)), high: float64(max(r.Top, r.Bottom))}, nil
+	return boxOf(loose.Rect), nil
 }
 
 // inked gives where the ink of two characters is, which is all that is told of turned text.
