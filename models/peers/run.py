@@ -28,6 +28,7 @@ import folder
 import rerankers
 from process import Process
 
+INFINITY = pathlib.Path(__file__).parent / "infinity.py"
 BUILD = pathlib.Path(__file__).parent.parent / "build" / "build.py"
 PACKAGES = ("sentence-transformers", "torch", "fastembed", "flashrank", "onnxruntime", "tokenizers")
 
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--int8", type=pathlib.Path, required=True, help="redkite's int8 graph of it")
     parser.add_argument("--binary", default="bin/redkite")
     parser.add_argument("--hugot", help="models/peers/hugot, built; rerankers only")
+    parser.add_argument("--infinity", help="a Python interpreter that has infinity-emb; its PyTorch engine is run, in fp32")
     parser.add_argument("--precision", nargs="+", choices=["int8", "fp32"], default=["int8", "fp32"])
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--json", action="store_true")
@@ -63,6 +65,10 @@ def main() -> None:
             entries |= {f"{precision} {name}": run for name, run in peers.entries(precision, path, root).items()}
             if args.hugot and args.kind == "cross-encoder":
                 entries |= {f"{precision} {name}": run for name, run in rerankers.hugot(args.hugot, precision, path, lines).items()}
+            if args.infinity and precision == "fp32":
+                entries |= {f"fp32 infinity, PyTorch, batch {batch}{note}": Process(
+                    args.infinity, INFINITY, "--kind", args.kind, "--model", path, "--texts", lines, "--engine", "torch", "--batch", batch)
+                    for batch, note in ((32, " (default)"), (1, ""))}
         found = measure(entries, query, passages, args.rounds, args.kind)
     about = {
         "kind": args.kind, "data": args.data.name, "passages": len(passages), "tokens": lengths(args.tokenizer, query if peers is rerankers else None, passages),
