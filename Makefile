@@ -95,9 +95,9 @@ formats: build ## Read the files in FILES=<folders> and print what became of the
 	@.setup/formats $(FILES)
 
 # BI_FP32 and CROSS_FP32 are the bundled models' fp32 exports (their README.md says where from), DATA a set in BEIR's layout.
-PEERS = .deps/peers/bin/python models/peers/run.py --data "$(DATA)" --hugot bin/hugot-peer
+PEERS = .deps/peers/bin/python models/peers/run.py --data "$(DATA)" --hugot bin/hugot-peer $(if $(INFINITY),--infinity "$(INFINITY)")
 .PHONY: bench-peers
-bench-peers: build ## Time other projects' encoders beside these (DATA=folder, BI_FP32=file and CROSS_FP32=file)
+bench-peers: build ## Time other projects' encoders beside these (DATA=folder, BI_FP32=file and CROSS_FP32=file, INFINITY=a Python that has it)
 	@[ -n "$(DATA)" ] && [ -n "$(BI_FP32)$(CROSS_FP32)" ] || { \
 		echo "say DATA=<labelled set> and BI_FP32=<export>, CROSS_FP32=<export> or both; docs/performance.md tells what they are"; exit 2; }
 	@.setup/venv peers
