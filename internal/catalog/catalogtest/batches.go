@@ -181,18 +181,19 @@ func testCancelBatch(t *testing.T, b bundle) {
 	alone := b.put(t, upload("alone", "v1"))
 	<-g.arrived
 	var entries []ingest.Entry
-	for i := range 60 {
+	const many = 1100 // more than two transactions cancel
+	for i := range many {
 		entries = append(entries, entry(fmt.Sprintf("d%d", i), "v1"))
 	}
 	id, _ := b.batch(t, false, nil, entries...)
 	<-g.arrived
 	for range 2 {
 		got, err := b.CancelBatch(b.ctx, rag.DefaultTenant, id)
-		if err != nil || got.State != rag.BatchCanceled || got.Counts != (rag.BatchCounts{Canceled: 60}) {
+		if err != nil || got.State != rag.BatchCanceled || got.Counts != (rag.BatchCounts{Canceled: many}) {
 			t.Fatalf("canceled: %+v, %v", got, err)
 		}
 	}
-	if d := b.status(t, "d59"); d.Status != rag.StatusCanceled || d.Error == nil {
+	if d := b.status(t, fmt.Sprintf("d%d", many-1)); d.Status != rag.StatusCanceled || d.Error == nil {
 		t.Errorf("a document of it: %+v", d)
 	}
 	if j, err := b.Job(b.ctx, rag.DefaultTenant, alone.Job.ID); err != nil || j.State != rag.JobRunning {
