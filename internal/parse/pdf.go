@@ -54,6 +54,7 @@ type pdfReading struct {
 
 	style   pdfStyle
 	outline pdfOutline
+	numbers pdfNumbers
 
 	hidden     int   // characters left out
 	textless   []int // pages, from 1, that show something and hold no text
@@ -182,7 +183,7 @@ func (r *pdfReading) window(ctx context.Context, from, to int, alone bool) error
 			layOutRecognized(r.builder, text, page)
 			continue
 		}
-		layOut(r.builder, lines[i], r.style, r.outline)
+		layOut(r.builder, lines[i], r.style, r.outline, &r.numbers)
 	}
 	return nil
 }

@@ -210,7 +210,7 @@ func FuzzPDFLayout(f *testing.F) {
 		var b builder
 		for i, sheet := range sheets {
 			lines := sheetLines(sheet, i+1)
-			layOut(&b, lines, styleOf(lines), nil)
+			layOut(&b, lines, styleOf(lines), nil, &pdfNumbers{})
 		}
 		p := rag.Parsed{Text: b.text.String(), Blocks: b.finished()}
 		check(t, p)

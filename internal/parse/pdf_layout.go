@@ -24,7 +24,7 @@ const (
 )
 
 // layOut joins printed lines into paragraphs, headings, lists, tables and captions.
-func layOut(b *builder, lines []pdfLine, style pdfStyle, outline pdfOutline) {
+func layOut(b *builder, lines []pdfLine, style pdfStyle, outline pdfOutline, numbers *pdfNumbers) {
 	var items []string // of the list that is open
 	flush := func() {
 		b.add(rag.BlockList, strings.Join(items, "\n"))
@@ -48,7 +48,7 @@ func layOut(b *builder, lines []pdfLine, style pdfStyle, outline pdfOutline) {
 		case g[0].table > 0:
 			b.add(rag.BlockTable, tableLines(g))
 		case heading:
-			b.heading(level, text)
+			b.heading(numbers.level(text, level), text)
 		case item:
 			items = append(items, text)
 		case isCaption(text):

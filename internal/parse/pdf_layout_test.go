@@ -43,7 +43,7 @@ func laidOut(lines []pdfLine) []shown {
 			}
 		}
 	}
-	layOut(&b, lines, styleOf(lines), nil)
+	layOut(&b, lines, styleOf(lines), nil, &pdfNumbers{})
 	var out []shown
 	for _, block := range b.finished() {
 		out = append(out, shown{block.Kind, block.Text, strings.Join(block.Headings, " > "), block.Page})
@@ -109,5 +109,34 @@ func TestLayOut(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestNumbersTellLevels(t *testing.T) {
+	var n pdfNumbers
+	for _, h := range []struct {
+		text        string
+		given, want int
+	}{
+		{"6 Layout", 1, 1},
+		{"6.5 Program modules", 2, 2},
+		{"6.6 Extending", 3, 2},          // a bookmark that says otherwise
+		{"6.6.1 Adding a program", 3, 3}, // below it
+		{"Testing", 4, 4},                // no number
+		{"9 Integration", 1, 1},          //
+		{"Appendix A install-tl", 2, 1},  // as a chapter
+		{"A.3 Description", 2, 2},        // below the appendix
+		{"B.6 Actions", 3, 3},            // nothing to go on from
+		{"B.6.3 Backup", 5, 4},           //
+		{"C Programs", 4, 4},             // a letter alone is a word
+		{"1.1.1.1.1.1 Much too deep", 6, 6},
+		{"Appendixes to come", 3, 3},
+	} {
+		if got := n.level(h.text, h.given); got != h.want {
+			t.Errorf("%s: level %d, want %d", h.text, got, h.want)
+		}
+	}
+	if got := (&pdfNumbers{}).level("Appendix A", 2); got != 2 {
+		t.Errorf("an appendix without chapters: level %d", got)
 	}
 }
