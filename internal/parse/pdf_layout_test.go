@@ -128,7 +128,8 @@ func TestNumbersTellLevels(t *testing.T) {
 		{"A.3 Description", 2, 2},        // below the appendix
 		{"B.6 Actions", 3, 3},            // nothing to go on from
 		{"B.6.3 Backup", 5, 4},           //
-		{"C Programs", 4, 4},             // a letter alone is a word
+		{"B.6.8 generate", 5, 4},
+		{"C Programs", 4, 4}, // a letter alone is a word
 		{"1.1.1.1.1.1 Much too deep", 6, 6},
 		{"Appendixes to come", 3, 3},
 	} {

@@ -15,6 +15,9 @@ type pdfNumbers struct {
 // chapterMark is how the titles of chapters and appendices start that say so.
 var chapterMark = regexp.MustCompile(`^(?i:appendix|annex|chapter|anhang|kapitel|annexe|chapitre)\s+([0-9]{1,3}|[A-Z]|[IVXL]{1,6})(?:[\s.:–—-]|$)`)
 
+// dotted is a number whose title may start with anything: B.6.8 generate.
+var dotted = regexp.MustCompile(`^((?:[0-9]{1,3}|[A-Z])(?:\.[0-9]{1,3}){1,5})\.?\s`)
+
 // level gives a heading's level: below the heading whose number its own goes on from, an appendix's that of the
 // chapters, and else the one given.
 func (n *pdfNumbers) level(text string, given int) int {
@@ -26,6 +29,8 @@ func (n *pdfNumbers) level(text string, given int) int {
 		}
 	} else if numberDepth(text) > 0 {
 		number = numbered.FindStringSubmatch(text)[1]
+	} else if found := dotted.FindStringSubmatch(text); found != nil {
+		number = found[1]
 	}
 	if number == "" {
 		return given
