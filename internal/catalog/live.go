@@ -8,13 +8,13 @@ import (
 )
 
 // LiveHits reads the chunks among ids that search may return now: of the live version of a document that is not
-// deleted, in this collection. They come as hits with the live version's title, filename and metadata, and without
-// scores; ids that are not live are left out.
+// deleted, in this collection. They come as hits with the live version's title, filename and metadata, with when the
+// document changed last, and without scores; ids that are not live are left out.
 func (c *Catalog) LiveHits(ctx context.Context, collection rag.CollectionID, ids []rag.ChunkID) (map[rag.ChunkID]rag.Hit, error) {
 	live := make(map[rag.ChunkID]rag.Hit, len(ids))
 	for start := 0; start < len(ids); start += idBatch {
 		marks, args := placeholders(ids[start:min(start+idBatch, len(ids))])
-		hits, err := collect(ctx, c.read, scanHit, `SELECT `+chunkColumns+`, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.metadata
+		hits, err := collect(ctx, c.read, scanHit, `SELECT `+chunkColumns+`, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.metadata, d.updated_at
 			FROM chunks k
 			JOIN documents d ON d.id = k.document_id AND d.live_version = k.version
 			JOIN versions v ON v.document_id = k.document_id AND v.version = k.version
@@ -84,11 +84,13 @@ func scanParent(r row) (keptParent, error) {
 func scanHit(r row) (rag.Hit, error) {
 	var h rag.Hit
 	var metadata string
+	var changed int64
 	var err error
-	h.Chunk, err = scanChunk(&widened{row: r, more: []any{&h.ExternalID, &h.Title, &h.Filename, &metadata}})
+	h.Chunk, err = scanChunk(&widened{row: r, more: []any{&h.ExternalID, &h.Title, &h.Filename, &metadata, &changed}})
 	if err != nil {
 		return rag.Hit{}, err
 	}
+	h.Changed = fromMicros(changed)
 	h.Document = h.Chunk.Document
 	if h.Metadata, err = toMetadata(metadata); err != nil {
 		return rag.Hit{}, fmt.Errorf("document %d: %w", h.Document, err)

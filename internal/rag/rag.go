@@ -338,6 +338,7 @@ type Hit struct {
 	Title      string
 	Filename   string
 	Metadata   Metadata
+	Changed    time.Time // when the document changed last: a version was uploaded or published
 	Scores     Scores
 	DenseRank  int    // place in the bi-encoder's order, from 1
 	RankedBy   string // what gave this hit its place: RankedByBlend or RankedByDense

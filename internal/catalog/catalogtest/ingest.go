@@ -182,7 +182,7 @@ func testIngest(t *testing.T, b bundle) {
 	for id, h := range hits {
 		wantChunk := cut("blob/one/v1", 5).Chunks[h.Chunk.Ordinal]
 		wantChunk.ID, wantChunk.Document, wantChunk.Version = id, want.ID, 1
-		wantHit := rag.Hit{Document: want.ID, ExternalID: "one", Chunk: wantChunk, Title: want.Title, Filename: want.Filename, Metadata: want.Metadata}
+		wantHit := rag.Hit{Document: want.ID, ExternalID: "one", Chunk: wantChunk, Title: want.Title, Filename: want.Filename, Metadata: want.Metadata, Changed: got.UpdatedAt}
 		if diff := cmp.Diff(wantHit, h); diff != "" {
 			t.Errorf("hit %d (-want +got):\n%s", id, diff)
 		}
