@@ -85,46 +85,50 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 }
 
 // candidates searches the index and keeps what the catalog says is live. Where dead rows took places (a replaced or
-// deleted document whose rows are not yet removed) it asks once more, for more.
+// deleted document whose rows are not yet removed) it asks for more; where documents changed meanwhile, once more.
 func (r *Retriever) candidates(ctx context.Context, q Query, vector rag.Embedding, t *Timings) ([]rag.Hit, error) {
 	want := max(q.Candidates, q.TopK)
-	var hits []rag.Hit
-	for limit := want; ; {
+	limit := want
+	var before liveness
+	for looks := 1; ; looks++ {
 		began := time.Now()
 		found, err := r.Index.Search(ctx, q.Collection, vector, limit, q.Filter)
 		if err != nil {
 			return nil, fmt.Errorf("search collection %s: %w", q.Collection.Name, err)
 		}
-		t.Search += time.Since(began)
+		searched := time.Now()
+		t.Search += searched.Sub(began)
 
-		began = time.Now()
-		if hits, err = r.live(ctx, q.Collection.ID, found); err != nil {
+		hits, ids, alive, err := r.live(ctx, q.Collection.ID, found)
+		if err != nil {
 			return nil, err
 		}
-		t.Live += time.Since(began)
+		t.Live += time.Since(searched)
 
 		dead := len(found) - len(hits)
-		if dead == 0 || len(hits) >= want || len(found) < limit || limit >= maxFetch {
+		switch {
+		case dead > 0 && len(hits) < want && len(found) >= limit && limit < maxFetch:
+			limit = min(maxFetch, 2*(limit+dead))
+		case looks >= maxLooks || before.settled(began, alive, ids):
 			return hits[:min(want, len(hits))], nil
 		}
-		limit = min(maxFetch, 2*(limit+dead))
+		before = look(alive, ids)
 	}
 }
 
 // live turns candidates into hits in the same order, leaving out what the catalog does not vouch for.
-func (r *Retriever) live(ctx context.Context, c rag.CollectionID, found []rag.Candidate) ([]rag.Hit, error) {
+func (r *Retriever) live(ctx context.Context, c rag.CollectionID, found []rag.Candidate) (hits []rag.Hit, ids []rag.ChunkID, alive map[rag.ChunkID]rag.Hit, err error) {
 	if len(found) == 0 {
-		return nil, nil
+		return nil, nil, nil, nil
 	}
-	ids := make([]rag.ChunkID, len(found))
+	ids = make([]rag.ChunkID, len(found))
 	for i, f := range found {
 		ids[i] = f.Chunk
 	}
-	alive, err := r.Live.LiveHits(ctx, c, ids)
-	if err != nil {
-		return nil, fmt.Errorf("read %d candidates: %w", len(ids), err)
+	if alive, err = r.Live.LiveHits(ctx, c, ids); err != nil {
+		return nil, nil, nil, fmt.Errorf("read %d candidates: %w", len(ids), err)
 	}
-	hits := make([]rag.Hit, 0, len(found))
+	hits = make([]rag.Hit, 0, len(found))
 	for _, f := range found {
 		hit, ok := alive[f.Chunk]
 		if !ok {
@@ -135,7 +139,7 @@ func (r *Retriever) live(ctx context.Context, c rag.CollectionID, found []rag.Ca
 		hit.DenseRank, hit.RankedBy = len(hits)+1, rag.RankedByDense
 		hits = append(hits, hit)
 	}
-	return hits, nil
+	return hits, ids, alive, nil
 }
 
 // rerank scores hits with the cross-encoder in the time left, most promising first, and orders them by the blend.
