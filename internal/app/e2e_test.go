@@ -86,7 +86,8 @@ func start(t *testing.T, s config.Settings) *server {
 type object = map[string]any
 
 // do sends a request and decodes the JSON answer; a status other than want fails the test.
-func (s *server) do(want int, method, path, mediaType string, body io.Reader) object {
+// headers are names and values in turn.
+func (s *server) do(want int, method, path, mediaType string, body io.Reader, headers ...string) object {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, body)
 	if err != nil {
@@ -94,6 +95,9 @@ func (s *server) do(want int, method, path, mediaType string, body io.Reader) ob
 	}
 	if mediaType != "" {
 		request.Header.Set("Content-Type", mediaType)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

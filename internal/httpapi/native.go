@@ -50,6 +50,8 @@ func (s *Server) native() {
 	s.textRoutes(service, group)
 	s.batchRoutes(service, group)
 	s.eventRoutes(service, group)
+	s.chunkRoutes(service)
+	s.toolRoutes(service, group)
 	nameVerbs(service.OpenAPI())
 	s.docsPage()
 }
