@@ -48,10 +48,17 @@ func settings(t *testing.T, data string) config.Settings {
 	}
 }
 
+func logLevel(s config.Settings) slog.Level {
+	if s.LogLevel == "error" {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
 func start(t *testing.T, s config.Settings) *server {
 	t.Helper()
 	var lines bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	log := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: logLevel(s)}))
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := New(ctx, Options{Settings: s, Version: "test", Log: log})
 	if err != nil {
