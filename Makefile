@@ -68,10 +68,14 @@ clean: ## Remove what was built (.deps/ and ./data stay)
 ##
 
 .PHONY: deps-test
-deps-test: deps ## Fetch what only the tests need: a Milvus server, an S3 server and the Python reference
+deps-test: deps ## Fetch what only the tests need: a Milvus server, an S3 server, a fuzzer, other projects' clients
 	@.setup/check tests
 	@.setup/venv milvus-server
 	@.setup/venv python
+	@.setup/venv contract
+	@.setup/venv clients
+	@.setup/venv llamaindex
+	@.setup/node
 	@.setup/versitygw
 
 .PHONY: test
@@ -115,6 +119,11 @@ chaos: deps deps-test ## Kill processes, break the network, fill the disk, and c
 	go test ./internal/app -run TestChaos -count 1 -timeout 180m -v -args -chaos.rounds $(ROUNDS) -chaos.seed $(SEED) \
 		-chaos.network $$(( ($(ROUNDS) + 3) / 4 )) -chaos.disk $$(( ($(ROUNDS) + 9) / 10 )) $(if $(CATALOG),-chaos.catalog $(CATALOG))
 
+CONTRACT_TIME ?= 10m
+.PHONY: contract
+contract: deps deps-test ## Fuzz a running server by its OpenAPI document (CONTRACT_TIME=)
+	go test ./internal/app -run TestContract -count 1 -timeout 180m -v -args -contract.time $(CONTRACT_TIME)
+
 .PHONY: test-pure
 test-pure: ## Build and test without cgo: needs nothing but Go
 	CGO_ENABLED=0 go build ./...
@@ -131,7 +140,7 @@ lint: deps ## Check the format and look for mistakes
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck; \
-		shellcheck -x -P SCRIPTDIR .setup/bench .setup/check .setup/chunking .setup/onnxruntime .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
+		shellcheck -x -P SCRIPTDIR .setup/bench .setup/check .setup/chunking .setup/onnxruntime .setup/node .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
 		else echo "shellcheck is not installed: shell scripts not checked"; fi
 
 .PHONY: fmt

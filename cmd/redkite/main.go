@@ -45,6 +45,7 @@ type commands struct {
 	Jobs      jobsCommand      `cmd:"" help:"List, show, cancel and retry jobs."`
 	Reconcile reconcileCommand `cmd:"" help:"Compare collections with Milvus, and repair what differs."`
 	Rebuild   rebuildCommand   `cmd:"" help:"Make collections anew in Milvus from the catalog alone."`
+	MCP       mcpCommand       `cmd:"" name:"mcp" help:"Offer a server's search to an MCP host, on standard input and output."`
 	Keys      keysCommand      `cmd:"" help:"Create, list and revoke API keys."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the catalog's schema up to date."`
 	Doctor    doctorCommand    `cmd:"" help:"Check library, models, Milvus, catalog and disk, and say how to mend what is wrong."`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redkite/redkite/internal/app"
 	"github.com/redkite/redkite/internal/config"
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // migrateCommand brings the catalog up to date.
@@ -74,12 +75,17 @@ type keysCommand struct {
 type keysCreateCommand struct {
 	Name            string `arg:"" help:"What the key is for."`
 	Tenant          string `default:"default" help:"Tenant whose collections the key opens."`
+	ReadOnly        bool   `help:"The key may search and read, and change nothing."`
 	config.Settings `embed:""`
 }
 
 // Run makes a key.
 func (c keysCreateCommand) Run(ctx context.Context, o output) error {
-	key, err := app.CreateKey(ctx, c.Settings, newLog(c.Settings), c.Tenant, c.Name)
+	scope := rag.ScopeWrite
+	if c.ReadOnly {
+		scope = rag.ScopeRead
+	}
+	key, err := app.CreateKey(ctx, c.Settings, newLog(c.Settings), c.Tenant, c.Name, scope)
 	if err != nil {
 		return err
 	}
@@ -87,7 +93,7 @@ func (c keysCreateCommand) Run(ctx context.Context, o output) error {
 		return printJSON(o, key)
 	}
 	fmt.Fprintf(o.out, "%s\n", key.Secret)
-	fmt.Fprintf(o.err, "key %s of tenant %s; keep the secret, it is not shown again\n", key.ID, key.Tenant)
+	fmt.Fprintf(o.err, "key %s of tenant %s, which may %s; keep the secret, it is not shown again\n", key.ID, key.Tenant, key.Scope)
 	return nil
 }
 
@@ -105,9 +111,9 @@ func (c keysListCommand) Run(ctx context.Context, o output) error {
 		return printJSON(o, keys)
 	}
 	table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tTENANT\tNAME\tMADE\tLAST USED\tREVOKED")
+	fmt.Fprintln(table, "ID\tTENANT\tNAME\tMAY\tMADE\tLAST USED\tREVOKED")
 	for _, k := range keys {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Tenant, k.Name, k.CreatedAt.Format(time.DateTime), day(k.LastUsedAt), day(k.RevokedAt))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Tenant, k.Name, k.Scope, k.CreatedAt.Format(time.DateTime), day(k.LastUsedAt), day(k.RevokedAt))
 	}
 	return table.Flush()
 }

@@ -48,10 +48,17 @@ func settings(t *testing.T, data string) config.Settings {
 	}
 }
 
+func logLevel(s config.Settings) slog.Level {
+	if s.LogLevel == "error" {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
 func start(t *testing.T, s config.Settings) *server {
 	t.Helper()
 	var lines bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	log := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: logLevel(s)}))
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := New(ctx, Options{Settings: s, Version: "test", Log: log})
 	if err != nil {
@@ -86,7 +93,8 @@ func start(t *testing.T, s config.Settings) *server {
 type object = map[string]any
 
 // do sends a request and decodes the JSON answer; a status other than want fails the test.
-func (s *server) do(want int, method, path, mediaType string, body io.Reader) object {
+// headers are names and values in turn.
+func (s *server) do(want int, method, path, mediaType string, body io.Reader, headers ...string) object {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, body)
 	if err != nil {
@@ -94,6 +102,9 @@ func (s *server) do(want int, method, path, mediaType string, body io.Reader) ob
 	}
 	if mediaType != "" {
 		request.Header.Set("Content-Type", mediaType)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -17,7 +17,7 @@ const module = "github.com/redkite/redkite/"
 var (
 	words      = []string{"internal/rag"}
 	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
-	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer", "internal/tesseract"}
+	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/mcp", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer", "internal/tesseract"}
 )
 
 // allowed gives what a package may import, or false for a package without a place.
@@ -77,6 +77,7 @@ func TestLibrariesStayBehindTheirPackage(t *testing.T) {
 		"github.com/klippa-app/go-pdfium":    "internal/parse",
 		"gocloud.dev":                        "internal/blob",
 		"github.com/aws/aws-sdk-go-v2":       "internal/blob",
+		"github.com/modelcontextprotocol":    "internal/mcp",
 	}
 	used := map[string]bool{}
 	for file, imports := range sources(t) {

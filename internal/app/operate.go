@@ -11,6 +11,7 @@ import (
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/config"
 	"github.com/redkite/redkite/internal/model"
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // openCatalog opens the catalog: the PostgreSQL database that is set, else the file in the data folder.
@@ -43,18 +44,19 @@ func Migrate(ctx context.Context, s config.Settings, log *slog.Logger) error {
 
 // NewKey is an API key as it is shown once, when it is made.
 type NewKey struct {
-	ID     string `json:"id"`
-	Secret string `json:"secret"`
-	Tenant string `json:"tenant"`
-	Name   string `json:"name"`
+	ID     string    `json:"id"`
+	Secret string    `json:"secret"`
+	Tenant string    `json:"tenant"`
+	Name   string    `json:"name"`
+	Scope  rag.Scope `json:"scope"`
 }
 
 // CreateKey makes an API key for a tenant. Its secret is kept nowhere.
-func CreateKey(ctx context.Context, s config.Settings, log *slog.Logger, tenant, name string) (NewKey, error) {
+func CreateKey(ctx context.Context, s config.Settings, log *slog.Logger, tenant, name string, scope rag.Scope) (NewKey, error) {
 	var key NewKey
 	err := withCatalog(ctx, s, log, func(c *catalog.Catalog) error {
-		k, err := c.CreateKey(ctx, tenant, name)
-		key = NewKey{ID: k.ID, Secret: k.Secret, Tenant: k.Tenant, Name: k.Name}
+		k, err := c.CreateKey(ctx, tenant, name, scope)
+		key = NewKey{ID: k.ID, Secret: k.Secret, Tenant: k.Tenant, Name: k.Name, Scope: k.Scope}
 		return err
 	})
 	return key, err
@@ -65,6 +67,7 @@ type KeyEntry struct {
 	ID         string     `json:"id"`
 	Tenant     string     `json:"tenant"`
 	Name       string     `json:"name"`
+	Scope      rag.Scope  `json:"scope"`
 	CreatedAt  time.Time  `json:"created_at"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
@@ -76,7 +79,7 @@ func Keys(ctx context.Context, s config.Settings, log *slog.Logger) ([]KeyEntry,
 	err := withCatalog(ctx, s, log, func(c *catalog.Catalog) error {
 		keys, err := c.Keys(ctx)
 		for _, k := range keys {
-			entries = append(entries, KeyEntry{ID: k.ID, Tenant: k.Tenant, Name: k.Name, CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt})
+			entries = append(entries, KeyEntry{ID: k.ID, Tenant: k.Tenant, Name: k.Name, Scope: k.Scope, CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt})
 		}
 		return err
 	})

@@ -28,6 +28,7 @@ type Key struct {
 	Secret     string // "rk_<id>_<256 random bits in base 62>"; empty except from CreateKey
 	Tenant     string
 	Name       string
+	Scope      rag.Scope
 	CreatedAt  time.Time
 	LastUsedAt *time.Time // within a minute
 	ExpiresAt  *time.Time
@@ -35,16 +36,19 @@ type Key struct {
 }
 
 // CreateKey makes a key for a tenant. The secret is shown this once; only its hash is kept.
-func (c *Catalog) CreateKey(ctx context.Context, tenant, name string) (Key, error) {
-	k := Key{ID: strings.ToLower(rand.Text()[:12]), Tenant: tenant, Name: name, CreatedAt: fromMicros(micros(c.now()))}
+func (c *Catalog) CreateKey(ctx context.Context, tenant, name string, scope rag.Scope) (Key, error) {
+	if scope != rag.ScopeRead && scope != rag.ScopeWrite {
+		return Key{}, rag.Invalid("", "a key's scope is %s or %s, not %q", rag.ScopeRead, rag.ScopeWrite, scope)
+	}
+	k := Key{ID: strings.ToLower(rand.Text()[:12]), Tenant: tenant, Name: name, Scope: scope, CreatedAt: fromMicros(micros(c.now()))}
 	bits := make([]byte, 32)
 	if _, err := rand.Read(bits); err != nil {
 		return Key{}, fmt.Errorf("create key: %w", err)
 	}
 	k.Secret = keyPrefix + k.ID + "_" + new(big.Int).SetBytes(bits).Text(62)
 	err := c.inTx(ctx, "create key "+name, func(tx *transaction) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, tenant, name, hash, created_at) VALUES (?, ?, ?, ?, ?)`,
-			k.ID, k.Tenant, k.Name, hashSecret(k.Secret), micros(k.CreatedAt))
+		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, tenant, name, scope, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+			k.ID, k.Tenant, k.Name, k.Scope, hashSecret(k.Secret), micros(k.CreatedAt))
 		return err
 	})
 	if err != nil {
@@ -81,13 +85,13 @@ func (c *Catalog) changeKey(ctx context.Context, id, statement string, arg any) 
 	})
 }
 
-const keyColumns = `k.id, k.tenant, k.name, k.created_at, k.last_used_at, k.expires_at, k.revoked_at`
+const keyColumns = `k.id, k.tenant, k.name, k.scope, k.created_at, k.last_used_at, k.expires_at, k.revoked_at`
 
 func scanKey(r row) (Key, error) {
 	var k Key
 	var created int64
 	var used, expires, revoked sql.NullInt64
-	if err := r.Scan(&k.ID, &k.Tenant, &k.Name, &created, &used, &expires, &revoked); err != nil {
+	if err := r.Scan(&k.ID, &k.Tenant, &k.Name, &k.Scope, &created, &used, &expires, &revoked); err != nil {
 		return Key{}, err
 	}
 	k.CreatedAt, k.LastUsedAt, k.ExpiresAt, k.RevokedAt = fromMicros(created), optional(used), optional(expires), optional(revoked)
@@ -144,7 +148,7 @@ func (c *Catalog) Authenticate(ctx context.Context, secret string) (rag.Principa
 	if k.LastUsedAt == nil || now.Sub(*k.LastUsedAt) > touchEvery {
 		c.touchKey(ctx, k.ID, now)
 	}
-	return rag.Principal{Tenant: k.Tenant, Key: k.ID}, nil
+	return rag.Principal{Tenant: k.Tenant, Key: k.ID, Scope: k.Scope}, nil
 }
 
 // touchKey writes down that a key was used, beside the request, which need not wait for that nor fail with it.

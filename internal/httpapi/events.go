@@ -43,7 +43,15 @@ func (s *Server) eventRoutes(service huma.API, group *gin.RouterGroup) {
 func describeEvents[T any](service huma.API, what string) {
 	collection := map[string]string{"job": "jobs", "batch": "batches"}[what]
 	schemas := service.OpenAPI().Components.Schemas
-	progress := schemas.Schema(reflect.TypeFor[T](), true, "")
+	event := &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"event", "data"}, Properties: map[string]*huma.Schema{
+			"event": {Type: huma.TypeString, Enum: []any{"progress", "end"}},
+			"id":    {Type: huma.TypeString, Description: "Of 'end'."},
+			"data": {Type: huma.TypeString, Description: "The " + what + ", as JSON.", Extensions: map[string]any{
+				"contentMediaType": "application/json", "contentSchema": schemas.Schema(reflect.TypeFor[T](), true, ""),
+			}},
+		},
+	}
 	problem := schemas.Schema(reflect.TypeFor[api.Problem](), true, "")
 	service.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: what + "-events", Method: http.MethodGet, Path: apiBase + "/" + collection + "/{" + what + "}/events", Summary: "Follow a " + what, Tags: []string{collection},
@@ -53,7 +61,7 @@ func describeEvents[T any](service huma.API, what string) {
 			{Name: "Last-Event-ID", In: "header", Description: "The id of 'end', where a client has had that: it is told by 204 not to connect again.", Schema: &huma.Schema{Type: huma.TypeString}},
 		},
 		Responses: map[string]*huma.Response{
-			"200":     {Description: "The events; the schema is that of their data.", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: progress}}},
+			"200":     {Description: "The events; the schema is that of one.", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: event}}},
 			"204":     {Description: "The client has had the " + what + "'s end."},
 			"default": {Description: "Refused.", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: problem}}},
 		},

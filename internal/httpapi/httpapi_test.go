@@ -26,7 +26,7 @@ import (
 	"github.com/redkite/redkite/internal/retrieve"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/openapi.json")
+var update = flag.Bool("update", false, "rewrite docs/openapi.json and the files in testdata")
 
 // world is a fake of what the server serves: one collection, and what a test puts in.
 type world struct {
@@ -105,6 +105,9 @@ func (w *world) Authenticate(_ context.Context, secret string) (rag.Principal, e
 	if secret == "good" {
 		return rag.Principal{Tenant: rag.DefaultTenant, Key: "k1"}, nil
 	}
+	if secret == "reader" {
+		return rag.Principal{Tenant: rag.DefaultTenant, Key: "k3", Scope: rag.ScopeRead}, nil
+	}
 	if secret == "other" {
 		return rag.Principal{Tenant: "other", Key: "k2"}, nil
 	}
@@ -114,7 +117,7 @@ func (w *world) Authenticate(_ context.Context, secret string) (rag.Principal, e
 func newServer(t *testing.T, w *world) *Server {
 	t.Helper()
 	s, err := New(Deps{
-		Collections: w, Chunkings: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Stats: w, Log: slog.New(slog.DiscardHandler),
+		Collections: w, Chunkings: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Tools: w, Stats: w, Log: slog.New(slog.DiscardHandler),
 		Checks: []Check{{Name: "milvus", Run: func(context.Context) (string, error) { return "2.6.0", w.searchErr }}},
 	}, Options{Version: "test", API: true, LoopbackWithoutKey: true, MaxSearches: 1, SearchDeadline: time.Second, DrainTimeout: time.Second})
 	if err != nil {
@@ -359,7 +362,7 @@ func TestOpenAPIIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const golden = "testdata/openapi.json"
+	const golden = "../../docs/openapi.json"
 	if *update {
 		if err := os.WriteFile(golden, append(pretty, '\n'), 0o644); err != nil {
 			t.Fatal(err)

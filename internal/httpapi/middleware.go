@@ -90,6 +90,9 @@ func secure(c *gin.Context) {
 // as its host, and was not sent by some web page is the local operator's.
 func (s *Server) authenticate(c *gin.Context) {
 	principal, err := s.principal(c.Request)
+	if err == nil {
+		err = checkScope(c, principal)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -99,6 +102,9 @@ func (s *Server) authenticate(c *gin.Context) {
 }
 
 func (s *Server) principal(r *http.Request) (rag.Principal, error) {
+	if p := principalOf(r.Context()); p.Tenant != "" { // a request from inside, for somebody who was asked already
+		return p, nil
+	}
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, secret, _ := strings.Cut(header, " ")
 		if !strings.EqualFold(scheme, "Bearer") || secret == "" {
@@ -148,9 +154,10 @@ func fromPage(r *http.Request) bool {
 }
 
 // tenant is whose data a request may see.
-func tenant(ctx context.Context) string {
-	if p, ok := ctx.Value(keyPrincipal).(rag.Principal); ok {
-		return p.Tenant
-	}
-	return "" // nobody's
+func tenant(ctx context.Context) string { return principalOf(ctx).Tenant }
+
+// principalOf is who asks: nobody, of no tenant, before that is settled.
+func principalOf(ctx context.Context) rag.Principal {
+	p, _ := ctx.Value(keyPrincipal).(rag.Principal)
+	return p
 }

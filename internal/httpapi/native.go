@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -50,7 +51,10 @@ func (s *Server) native() {
 	s.textRoutes(service, group)
 	s.batchRoutes(service, group)
 	s.eventRoutes(service, group)
+	s.chunkRoutes(service)
+	s.toolRoutes(service, group)
 	nameVerbs(service.OpenAPI())
+	settleDocument(service.OpenAPI())
 	s.docsPage()
 }
 
@@ -85,7 +89,13 @@ type DocumentPath struct {
 
 // Waiting lets a client wait for jobs.
 type Waiting struct {
-	Wait string `query:"wait" doc:"How long to wait for the job to end, such as 30s; at most 5m." example:"30s"`
+	Wait string `query:"wait" doc:"How long to wait for the job to end, such as 30s; at most 5m." example:"30s" pattern:"^(0|([0-9]{1,5}(\\.[0-9]{1,9})?(ms|s|m|h)){1,4})$" patternDescription:"a time such as 30s"`
+}
+
+// waitSchema is that of Waiting's parameter, for routes that are described by hand.
+func waitSchema(schemas huma.Registry) *huma.Schema {
+	field, _ := reflect.TypeFor[Waiting]().FieldByName("Wait")
+	return huma.SchemaFromField(schemas, field, "")
 }
 
 // maxWait bounds how long a request may wait for jobs.

@@ -84,7 +84,7 @@ func (s *Server) uploadOperation(op huma.Operation) *huma.Operation {
 	op.Tags = []string{"documents"}
 	op.Parameters = append([]*huma.Param{
 		{Name: "collection", In: "path", Required: true, Description: "Name of the collection.", Schema: text},
-		{Name: "wait", In: "query", Description: "How long to wait for the jobs to end, such as 30s; at most 5m.", Schema: text},
+		{Name: "wait", In: "query", Description: "How long to wait for the jobs to end, such as 30s; at most 5m.", Schema: waitSchema(s.schemas)},
 		{Name: "chunking", In: "query", Description: chunkingDoc, Schema: &huma.Schema{Type: huma.TypeString}},
 		{Name: "on_duplicate", In: "query", Description: "What to do with a document that exists. Defaults to replace; where neither an id nor duplicate_by is given only the same upload again counts, and is unchanged.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"replace", "skip", "error"}}},
 	}, op.Parameters...)

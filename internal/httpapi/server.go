@@ -172,6 +172,8 @@ type Deps struct {
 	Callbacks   Callbacks
 	Documents   Documents
 	Texts       Texts
+	Chunks      Chunks
+	Tools       Tools // nil where MCP is not served
 	Patches     Patches
 	Retries     Retries
 	Jobs        Jobs

@@ -28,7 +28,7 @@ func (s *Server) textRoutes(service huma.API, group *gin.RouterGroup) {
 	group.GET(apiBase+"/collections/:collection/documents/:document/text", s.documentText)
 	problem := service.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[api.Problem](), true, "")
 	text := &huma.Schema{Type: huma.TypeString}
-	place := &huma.Schema{Type: huma.TypeInteger, Format: "int64"}
+	place := &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(float64)}
 	plain := map[string]*huma.MediaType{"text/plain; charset=utf-8": {Schema: text}}
 	service.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "document-text", Method: http.MethodGet, Path: apiBase + "/collections/{collection}/documents/{document}/text", Summary: "Read a document's text",

@@ -24,10 +24,11 @@ func nameVerbs(document *huma.OpenAPI) {
 	}
 }
 
-// withVerbs lets next see /jobs/7:cancel as /jobs/7/cancel.
+// withVerbs lets next see /jobs/7:cancel as /jobs/7/cancel, whatever the method: one that does not go with a verb is
+// refused. Among documents only POST, with which no document is addressed, takes a verb: an id may end like one.
 func withVerbs(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, apiBase+"/") {
+		if strings.HasPrefix(r.URL.Path, apiBase+"/") && (r.Method == http.MethodPost || !strings.Contains(r.URL.Path, "/documents")) {
 			for _, verb := range verbs() {
 				if path, ok := strings.CutSuffix(r.URL.Path, ":"+verb); ok && !strings.HasSuffix(path, "/") {
 					r = r.WithContext(context.WithValue(r.Context(), keyAsked, r.URL.Path))

@@ -19,6 +19,9 @@ func TestProblemsNameThePathThatWasAsked(t *testing.T) {
 		{"POST", "/api/v1/nothing:cancel", "/api/v1/nothing:cancel", 404}, // by gin
 		{"POST", "/api/v1/jobs/1/events:cancel", "/api/v1/jobs/1/events:cancel", 404},
 		{"GET", "/api/v1/collections/none", "/api/v1/collections/none", 404},
+		{"GET", "/api/v1/jobs/7:cancel", "/api/v1/jobs/7:cancel", 405},
+		{"DELETE", "/api/v1/collections/c:rebuild", "/api/v1/collections/c:rebuild", 405},
+		{"GET", "/api/v1/collections/none/documents/a:retry", "/api/v1/collections/none/documents/a:retry", 404}, // a document of that id
 	} {
 		s := newServer(t, &world{})
 		s.deps.Upkeep = noUpkeep{}

@@ -75,3 +75,10 @@ func under(header, text string) string {
 	}
 	return header + "\n" + text
 }
+
+// ChunkPage is a stretch of the chunks of a document's live version, in order.
+type ChunkPage struct {
+	Version int
+	Total   int // chunks of the version
+	Chunks  []Chunk
+}

@@ -320,7 +320,20 @@ const (
 type Principal struct {
 	Tenant string
 	Key    string // the API key's public id; empty for the local operator without a key
+	Scope  Scope  // what the key may do; empty for the local operator, who may do everything
 }
+
+// Scope says what an API key may do with its tenant's data.
+type Scope string
+
+// The scopes. A key made before there were any may write.
+const (
+	ScopeRead  Scope = "read"  // search, read, list; change nothing
+	ScopeWrite Scope = "write" // all that, and change
+)
+
+// MayWrite reports whether whoever asks may change data.
+func (p Principal) MayWrite() bool { return p.Scope != ScopeRead }
 
 // Scores explain a hit's place. A score that was not computed is nil.
 type Scores struct {
