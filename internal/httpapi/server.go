@@ -163,28 +163,29 @@ type Check struct {
 
 // Deps are what the server serves. A worker that serves no API leaves all but Stats, Checks and Log out.
 type Deps struct {
-	Collections Collections
-	Chunkings   Chunkings
-	Overview    Overview
-	Intake      Intake
-	BatchIntake BatchIntake
-	Batches     Batches
-	Callbacks   Callbacks
-	Documents   Documents
-	Texts       Texts
-	Patches     Patches
-	Retries     Retries
-	Jobs        Jobs
-	JobControl  JobControl
-	Upkeep      Upkeep
-	Retriever   Retriever
-	Packer      Packer
-	Keys        Keys
-	Models      Models
-	Stats       Stats
-	Lanes       Lanes // of the encoders; nil where there are none
-	Checks      []Check
-	Log         *slog.Logger
+	Collections  Collections
+	Chunkings    Chunkings
+	Overview     Overview
+	Fingerprints Fingerprints
+	Intake       Intake
+	BatchIntake  BatchIntake
+	Batches      Batches
+	Callbacks    Callbacks
+	Documents    Documents
+	Texts        Texts
+	Patches      Patches
+	Retries      Retries
+	Jobs         Jobs
+	JobControl   JobControl
+	Upkeep       Upkeep
+	Retriever    Retriever
+	Packer       Packer
+	Keys         Keys
+	Models       Models
+	Stats        Stats
+	Lanes        Lanes // of the encoders; nil where there are none
+	Checks       []Check
+	Log          *slog.Logger
 }
 
 // Options shape the server.

@@ -87,6 +87,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"document that kills its worker in the parser", testParseCrashes},
 		{"crashes before parsing", testCrashesBeforeParsing},
 		{"keys", testKeys},
+		{"fingerprint", testFingerprint},
 		{"texts that a database may refuse", testTexts},
 		{"failures with such texts", testFailureText},
 	} {
