@@ -58,6 +58,11 @@ type Documents interface {
 	DeleteDocument(ctx context.Context, c rag.CollectionID, externalID string) (rag.Job, error)
 }
 
+// Matching finds documents by their metadata.
+type Matching interface {
+	DocumentsMatching(ctx context.Context, c rag.CollectionID, status rag.Status, filter *rag.Filter, after rag.DocumentID, limit int) ([]rag.Document, error)
+}
+
 // Retries run the job of a document's newest version again.
 type Retries interface {
 	RetryDocument(ctx context.Context, tenant string, c rag.CollectionID, externalID string) (rag.Job, error)
@@ -172,6 +177,7 @@ type Deps struct {
 	Batches      Batches
 	Callbacks    Callbacks
 	Documents    Documents
+	Matching     Matching
 	Texts        Texts
 	Patches      Patches
 	Retries      Retries

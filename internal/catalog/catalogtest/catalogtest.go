@@ -88,6 +88,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"crashes before parsing", testCrashesBeforeParsing},
 		{"keys", testKeys},
 		{"fingerprint", testFingerprint},
+		{"filters", testFilters},
 		{"texts that a database may refuse", testTexts},
 		{"failures with such texts", testFailureText},
 	} {
