@@ -116,8 +116,8 @@ func (c evalRunCommand) keep(o output, run evaluate.Run, passages map[int64]eval
 	}
 	fmt.Fprintf(o.out, "%s\n", run.Markdown())
 	for _, r := range run.Results {
-		if r.Degraded > 0 {
-			fmt.Fprintf(o.out, "%s: %d of %d queries were answered with something missing; run.json says what\n", r.Name, r.Degraded, len(r.Queries))
+		if r.Degraded+r.Late > 0 {
+			fmt.Fprintf(o.out, "%s: of %d queries %d were answered with something missing, %d not within the deadline; run.json says which\n", r.Name, len(r.Queries), r.Degraded, r.Late)
 		}
 	}
 	fmt.Fprintf(o.out, "kept in %s, with %d plots\n", dir, len(plots))

@@ -42,8 +42,17 @@ func plotRun(dir string, run evaluate.Run) ([]string, error) {
 
 // qualitySeries is a line of points.
 type qualitySeries struct {
-	name   string
+	name   string // what its points have in common
+	shown  string // of the name, what the legend says
 	points []qualityPoint
+}
+
+// seriesName leaves out of a name what only gives reranking its time.
+func seriesName(r evaluate.Request, without ...string) string {
+	if name := r.Text(append(without, "exhaustive", "deadline_ms")...); name != "{}" {
+		return name
+	}
+	return "as the collection says"
 }
 
 // qualityPoint is a configuration: its request's p95 in milliseconds and its mean nDCG@10.
@@ -60,7 +69,7 @@ func pointOf(r evaluate.Result, label string) qualityPoint {
 func eachAlone(results []evaluate.Result) []qualitySeries {
 	var out []qualitySeries
 	for _, r := range results {
-		out = append(out, qualitySeries{r.Name, []qualityPoint{pointOf(r, "")}})
+		out = append(out, qualitySeries{r.Name, r.Name, []qualityPoint{pointOf(r, "")}})
 	}
 	return out
 }
@@ -78,7 +87,7 @@ func seriesBy(results []evaluate.Result, member string, others ...string) []qual
 		key := r.Request.Text(append(others, member)...)
 		at := slices.IndexFunc(out, func(s qualitySeries) bool { return s.name == key })
 		if at < 0 {
-			out = append(out, qualitySeries{name: key})
+			out = append(out, qualitySeries{name: key, shown: seriesName(r.Request, append(others, member)...)})
 			at = len(out) - 1
 		}
 		out[at].points = append(out[at].points, point)
@@ -96,13 +105,14 @@ func plotQuality(path, title string, series []qualitySeries) error {
 	p.Add(plotter.NewGrid())
 	p.Legend.Top = false
 	palette := qualityColours()
-	least, most := 1.0, 0.0
+	least, most, slowest := 1.0, 0.0, 0.0
 	for i, s := range series {
 		xys := make(plotter.XYs, len(s.points))
 		labels := make([]string, len(s.points))
 		for n, point := range s.points {
 			xys[n], labels[n] = plotter.XY{X: point.p95, Y: point.quality}, point.label
 			least, most = min(least, point.quality), max(most, point.quality)
+			slowest = max(slowest, point.p95)
 		}
 		line, dots, err := plotter.NewLinePoints(xys)
 		if err != nil {
@@ -117,10 +127,13 @@ func plotQuality(path, title string, series []qualitySeries) error {
 		}
 		names.Offset = vg.Point{X: vg.Points(4), Y: vg.Points(4)}
 		p.Add(line, dots, names)
-		p.Legend.Add(s.name, dots)
+		p.Legend.Add(s.shown, dots)
 	}
 	margin := max(0.01, (most-least)*0.15)
 	p.Y.Min, p.Y.Max, p.X.Min = least-margin-(most-least)*0.1*float64(len(series)), most+margin, 0 // the legend stands below the points
+	p.X.Max = 1.1 * slowest
+	p.Title.Padding = vg.Points(6)
+	p.Title.TextStyle.YAlign = -1.2 // else the file cuts the letters' upper ends off
 	if err := p.Save(7*vg.Inch, 4.5*vg.Inch, path); err != nil {
 		return fmt.Errorf("write plot %s: %w", path, err)
 	}

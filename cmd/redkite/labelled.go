@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -159,8 +160,12 @@ func (s searcher) Search(ctx context.Context, r evaluate.Request) (evaluate.Answ
 	began := time.Now()
 	err := s.server.Ask(ctx, s.collection, r, &a)
 	a.Took = float64(time.Since(began).Microseconds()) / 1000
-	if errors.Is(err, rag.ErrInvalid) {
-		err = fmt.Errorf("%w: %w", evaluate.ErrRefused, err)
+	var refused *client.Error
+	switch {
+	case errors.As(err, &refused) && errors.Is(err, rag.ErrInvalid):
+		err = fmt.Errorf("%w: %s", evaluate.ErrRefused, refused.Detail)
+	case errors.As(err, &refused) && refused.Status == http.StatusGatewayTimeout:
+		err = fmt.Errorf("%w: %w", evaluate.ErrLate, err)
 	}
 	return a, err
 }

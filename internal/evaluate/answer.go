@@ -14,6 +14,9 @@ type Searcher interface {
 // ErrRefused is a request that the server does not take.
 var ErrRefused = errors.New("the server refuses the request")
 
+// ErrLate is a request that had no answer within its deadline: nobody is served, so its measures are 0.
+var ErrLate = errors.New("no answer within the deadline")
+
 // Answer is what is read of a search's answer.
 type Answer struct {
 	Hits     []Hit    `json:"hits"`

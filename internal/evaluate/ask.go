@@ -15,7 +15,8 @@ type Asked struct {
 	Reranked int                `json:"reranked"`
 	Ended    string             `json:"rerank_ended,omitempty"`
 	Degraded []string           `json:"degraded,omitempty"`
-	Millis   map[string]float64 `json:"ms"` // by stage, and "request" as the client saw it
+	Late     bool               `json:"late,omitempty"` // there was no answer within the deadline
+	Millis   map[string]float64 `json:"ms"`             // by stage, and "request" as the client saw it
 }
 
 // Result is what one configuration gave.
@@ -32,6 +33,7 @@ type Summary struct {
 	Latency     map[string]Quantiles `json:"latency_ms"`
 	Reranked    float64              `json:"reranked"` // candidates that the cross-encoder read, a query
 	Degraded    int                  `json:"degraded"` // queries that were answered with something missing
+	Late        int                  `json:"late"`     // queries that had no answer within the deadline
 }
 
 // Passage is a text that a hit showed.
@@ -79,10 +81,12 @@ func (s Survey) Run(ctx context.Context) ([]Result, map[int64]Passage, error) {
 		for turn := range results {
 			r := &results[(n+turn)%len(results)]
 			answer, err := s.Searcher.Search(ctx, r.Request.With(q.Text))
-			if err != nil {
+			late := errors.Is(err, ErrLate)
+			if err != nil && !late {
 				return nil, nil, fmt.Errorf("query %s, configuration %s: %w", q.ID, r.Name, err)
 			}
 			r.Queries[n] = s.judge(q.ID, r.Request, answer)
+			r.Queries[n].Late = late
 			keep(passages, answer)
 		}
 		if s.Asked != nil {
@@ -103,7 +107,7 @@ func (s Survey) accepted(ctx context.Context) ([]Configuration, error) {
 	for _, c := range s.Configurations {
 		_, err := s.Searcher.Search(ctx, c.Request.With(s.Set.Queries[0].Text))
 		switch {
-		case err == nil:
+		case err == nil, errors.Is(err, ErrLate):
 			out = append(out, c)
 		case !errors.Is(err, ErrRefused):
 			return nil, fmt.Errorf("configuration %s: %w", c.Name, err)
@@ -194,6 +198,9 @@ func (r *Result) sumUp() {
 		reranked += q.Reranked
 		if len(q.Degraded) > 0 {
 			r.Degraded++
+		}
+		if q.Late {
+			r.Late++
 		}
 	}
 	for stage, all := range times {

@@ -21,6 +21,7 @@ type shelves struct {
 	own      float64 // what the server adds to the weight that it is asked for
 	unknown  string  // a member that is refused
 	degraded bool
+	late     string // a query that has no answer
 }
 
 func (s *shelves) Search(_ context.Context, r Request) (Answer, error) {
@@ -32,6 +33,9 @@ func (s *shelves) Search(_ context.Context, r Request) (Answer, error) {
 		return Answer{}, err
 	}
 	s.asked = append(s.asked, r.Text())
+	if query == s.late {
+		return Answer{Took: 9}, ErrLate
+	}
 	var hits []Hit
 	for i := range s.chunks {
 		first, logit := scoresOf(query, i)
@@ -130,6 +134,10 @@ func TestSurvey(t *testing.T) {
 	survey.Configurations = survey.Configurations[:1]
 	if results, _, err = survey.Run(t.Context()); err != nil || results[0].Degraded != 40 {
 		t.Errorf("degraded: %v %+v", err, results[0].Summary)
+	}
+	s.late = d.Queries[1].Text
+	if results, _, err = survey.Run(t.Context()); err != nil || results[0].Late != 1 || !results[0].Queries[1].Late || results[0].Queries[1].Measures["ndcg@10"] != 0 || results[0].Latency["request"].Max != 9 {
+		t.Errorf("late: %v %+v", err, results[0].Summary)
 	}
 }
 
@@ -241,7 +249,7 @@ func TestCompare(t *testing.T) {
 func TestMarkdown(t *testing.T) {
 	run, _ := surveyed(t, 40)
 	got := run.Markdown()
-	for _, want := range []string{"| configuration | ndcg@10 | success@1 |", "| first |", "| logit | 1.0000 (1.0000 to 1.0000) |", "**+", "| ms, p50 / p95 | search | request |", "| 2 / 2 | 5 / 5 | 3.0 | 0 |", "bge (11)"} {
+	for _, want := range []string{"| configuration | ndcg@10 | success@1 |", "| first |", "| logit | 1.0000 (1.0000 to 1.0000) |", "**+", "| ms, p50 / p95 | search | request |", "| 2 / 2 | 5 / 5 | 3.0 | 0 | 0 |", "bge (11)"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

@@ -92,7 +92,7 @@ func LatencyTable(results []Result) string {
 	for _, stage := range stages {
 		fmt.Fprintf(&b, " %s |", stage)
 	}
-	b.WriteString(" reranked | degraded |\n|---|" + strings.Repeat("---|", len(stages)+2) + "\n")
+	b.WriteString(" reranked | degraded | late |\n|---|" + strings.Repeat("---|", len(stages)+3) + "\n")
 	for _, r := range results {
 		fmt.Fprintf(&b, "| %s |", r.Name)
 		for _, stage := range stages {
@@ -102,7 +102,7 @@ func LatencyTable(results []Result) string {
 				b.WriteString(" - |")
 			}
 		}
-		fmt.Fprintf(&b, " %.1f | %d |\n", r.Reranked, r.Degraded)
+		fmt.Fprintf(&b, " %.1f | %d | %d |\n", r.Reranked, r.Degraded, r.Late)
 	}
 	return b.String()
 }
