@@ -88,6 +88,11 @@ bench: build ## Measure the encoders, and searches of a server where DATA=<label
 	go test -run '^$$' -bench . ./internal/bert ./internal/onnx ./internal/catalog
 	[ -z "$(DATA)" ] || .setup/bench "$(DATA)"
 
+.PHONY: eval
+eval: build ## Measure retrieval on labelled sets and write docs/quality.md (DATA="<folders in BEIR's layout>")
+	@[ -n "$(DATA)" ] || { echo "say DATA=\"<folders in BEIR's layout>\"; docs/evaluation.md tells where to get some"; exit 2; }
+	.setup/eval $(DATA)
+
 .PHONY: chunking
 chunking: build ## Compare ways of cutting documents (DATA=<labelled set>, FLAGS= of redkite compare)
 	@[ -n "$(DATA)" ] || { echo "say DATA=<labelled set in BEIR's layout>"; exit 2; }
@@ -140,7 +145,7 @@ lint: deps ## Check the format and look for mistakes
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck; \
-		shellcheck -x -P SCRIPTDIR .setup/bench .setup/check .setup/chunking .setup/onnxruntime .setup/node .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
+		shellcheck -x -P SCRIPTDIR .setup/bench .setup/check .setup/chunking .setup/eval .setup/onnxruntime .setup/node .setup/pin .setup/tokenizers .setup/venv .setup/versitygw .setup/standin/bases .setup/standin/trial .ci/run; \
 		else echo "shellcheck is not installed: shell scripts not checked"; fi
 
 .PHONY: fmt

@@ -45,6 +45,9 @@ type cutQuality struct {
 	Shown      float64 `json:"characters_shown"`
 }
 
+// evalDeadline lets the cross-encoder read all candidates on any machine.
+const evalDeadline = time.Minute
+
 // shownHits is how many hits the figures are of.
 const shownHits = 10
 

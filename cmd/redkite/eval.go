@@ -2,231 +2,197 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"text/tabwriter"
+	"os"
+	"path/filepath"
 	"time"
 
-	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/client"
 	"github.com/redkite/redkite/internal/evaluate"
-	"github.com/redkite/redkite/internal/rag"
 )
 
-// evalCommand measures retrieval on a labelled set, through the server's own API.
+// evalCommand measures retrieval on labelled sets, through the server's own API.
 type evalCommand struct {
-	Data          string `required:"" type:"existingdir" help:"Labelled set in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv."`
-	Collection    string `short:"c" help:"Collection to fill. Defaults to eval-<set>."`
-	Split         string `default:"test" help:"Judgements to use."`
-	Candidates    int    `default:"50" help:"Chunks that the cross-encoder reads for the quality figures."`
-	Queries       int    `help:"Ask only the first so many queries. Defaults to all."`
-	chunkingFlags `embed:""`
-	connection    `embed:""`
+	Run  evalRunCommand  `cmd:"" default:"withargs" help:"Ask a labelled set's questions under configurations, side by side. The default."`
+	Diff evalDiffCommand `cmd:"" help:"Show which questions one run or configuration answers better and worse than another."`
+	Runs evalRunsCommand `cmd:"" help:"List the runs that are kept."`
 }
 
-// evalReport is what was measured.
-type evalReport struct {
-	Set       string           `json:"set"`
-	Documents int              `json:"documents"`
-	Chunks    int              `json:"chunks"`
-	Queries   int              `json:"queries"`
-	Ingest    *evalIngest      `json:"ingest,omitempty"` // left out where the collection was filled already
-	Dense     evaluate.Metrics `json:"dense"`
-	Reranked  evaluate.Metrics `json:"reranked"`
-	Latency   []evalLatency    `json:"latency_ms"`
+// runsFolder is where runs are kept.
+type runsFolder struct {
+	Runs string `type:"path" default:"./data/runs" help:"Folder of the runs that are kept. Defaults to ./data/runs."`
 }
 
-type evalIngest struct {
-	Seconds         float64 `json:"seconds"`
-	ChunksPerSecond float64 `json:"chunks_per_second"`
+type evalRunCommand struct {
+	labelled       `embed:""`
+	Configurations string   `type:"existingfile" help:"JSON file with an object: a member for each configuration, with members of a search request. The first is what the others are compared with." placeholder:"FILE"`
+	Configuration  []string `sep:"none" help:"A configuration, as name={...}; may be repeated. Defaults to bi-encoder={\"rerank\":false,\"top_k\":100} and default={}." placeholder:"NAME=JSON"`
+	SkipRefused    bool     `help:"Leave out a configuration that the server refuses, with a line, instead of ending."`
+	Recall         []int    `default:"100" help:"Depths of recall and MAP beside 10; measured where a configuration's top_k is as much."`
+	Seed           uint64   `default:"1" help:"Of the resampling that the intervals come from."`
+	runsFolder     `embed:""`
+	connection     `embed:""`
 }
 
-// evalLatency is a stage's wall time over all queries, with the API's defaults for top_k and candidates.
-type evalLatency struct {
-	Stage string  `json:"stage"`
-	P50   float64 `json:"p50"`
-	P95   float64 `json:"p95"`
-}
-
-// Run fills the collection if it is not, asks every judged query with and without the cross-encoder, and prints both.
-func (c evalCommand) Run(ctx context.Context, o output) error {
-	set, err := evaluate.Load(c.Data, c.Split)
+// Run asks, sums up, and keeps the run.
+func (c evalRunCommand) Run(ctx context.Context, o output) error {
+	configurations, err := c.configured()
 	if err != nil {
 		return err
 	}
-	if c.Queries > 0 && c.Queries < len(set.Queries) {
-		set.Queries = set.Queries[:c.Queries]
-	}
-	if c.Collection == "" {
-		c.Collection = "eval-" + set.Name
+	set, err := c.load()
+	if err != nil {
+		return err
 	}
 	server := c.client()
-	report := evalReport{Set: set.Name, Documents: len(set.Corpus), Queries: len(set.Queries)}
-	if report.Ingest, err = c.fill(ctx, o, server, set); err != nil {
-		return err
-	}
-	collection, err := server.Collection(ctx, c.Collection)
+	filled, err := c.fill(ctx, o, server, &set)
 	if err != nil {
 		return err
 	}
-	report.Chunks = collection.Chunks
-	if report.Ingest != nil {
-		report.Ingest.ChunksPerSecond = float64(report.Chunks) / report.Ingest.Seconds
-	}
-	if report.Dense, err = c.measure(ctx, o, server, set, false); err != nil {
+	defer filled.remove(ctx, o)
+	made := time.Now()
+	run := evaluate.Run{ID: evaluate.NewID(made, set.Name), Made: made.UTC(), Set: set.Facts(), Seed: c.Seed, Questions: set.Questions(), Ingest: filled.ingest}
+	if err := describe(ctx, server, filled.collection, &run); err != nil {
 		return err
 	}
-	if report.Reranked, err = c.measure(ctx, o, server, set, true); err != nil {
+	p := newProgress(o, len(set.Queries), fmt.Sprintf("queries, %d configurations", len(configurations)))
+	survey := evaluate.Survey{
+		Set: set, Configurations: configurations, Measures: evaluate.Measures(c.Recall...), Searcher: searcher{server, filled.collection},
+		Seed: c.Seed, SkipRefused: c.SkipRefused, Asked: func(n int) { p.set(n, len(set.Queries)) },
+		Refused: func(err error) {
+			run.LeftOut = append(run.LeftOut, err.Error())
+			fmt.Fprintln(o.err, err)
+		},
+	}
+	results, passages, err := survey.Run(ctx)
+	p.finish()
+	if err != nil {
 		return err
 	}
-	if report.Latency, err = c.latency(ctx, o, server, set); err != nil {
+	run.Results = results
+	return c.keep(o, run, passages)
+}
+
+// configured gives the configurations that the flags name, or the usual two.
+func (c evalRunCommand) configured() ([]evaluate.Configuration, error) {
+	var out []evaluate.Configuration
+	if c.Configurations != "" {
+		read, err := evaluate.ReadConfigurations(c.Configurations)
+		if err != nil {
+			return nil, err
+		}
+		out = read
+	}
+	given := c.Configuration
+	if len(given) == 0 && len(out) == 0 {
+		given = []string{`bi-encoder={"rerank":false,"top_k":100}`, `default={}`}
+	}
+	for _, text := range given {
+		one, err := evaluate.ParseConfiguration("--configuration", text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, evaluate.DistinctNames(out)
+}
+
+// keep writes the run, its table and its plots, and prints them.
+func (c evalRunCommand) keep(o output, run evaluate.Run, passages map[int64]evaluate.Passage) error {
+	dir, err := run.Keep(c.Runs, passages)
+	if err != nil {
+		return err
+	}
+	plots, err := plotRun(dir, run)
+	if err != nil {
 		return err
 	}
 	if o.json {
-		return printJSON(o, report)
+		return printJSON(o, struct {
+			evaluate.Run
+			Folder string   `json:"folder"`
+			Plots  []string `json:"plots"`
+		}{run, dir, plots})
 	}
-	return report.print(o)
+	fmt.Fprintf(o.out, "%s\n", run.Markdown())
+	for _, r := range run.Results {
+		if r.Degraded+r.Late > 0 {
+			fmt.Fprintf(o.out, "%s: of %d queries %d were answered with something missing, %d not within the deadline; run.json says which\n", r.Name, len(r.Queries), r.Degraded, r.Late)
+		}
+	}
+	fmt.Fprintf(o.out, "kept in %s, with %d plots\n", dir, len(plots))
+	return nil
 }
 
-// uploadBatch is how many documents go into one request.
-const uploadBatch = 200
+// describe notes what is searched, and with what.
+func describe(ctx context.Context, server *client.Client, collection string, run *evaluate.Run) error {
+	shown, err := server.Collection(ctx, collection)
+	if err != nil {
+		return err
+	}
+	print, err := server.Fingerprint(ctx, collection)
+	if err != nil {
+		return err
+	}
+	cut := shown.Chunking
+	run.Collection = evaluate.CollectionFacts{
+		Name: shown.Name, Documents: print.Documents, Chunks: print.Chunks, Fingerprint: print.Fingerprint,
+		Chunking: fmt.Sprintf("%s, %d tokens, overlap %d", cut.Strategy, cut.MaxTokens, cut.Overlap),
+	}
+	if run.Ingest != nil {
+		run.Ingest.ChunksPerSecond = float64(print.Chunks) / run.Ingest.Seconds
+	}
+	models, err := server.Models(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range models.Models {
+		if m.Name == shown.Model || m.Kind == "cross-encoder" && m.Default {
+			run.Models = append(run.Models, evaluate.ModelFacts{Name: m.Name, Kind: m.Kind, SHA256: m.SHA256})
+		}
+	}
+	version, err := server.Version(ctx)
+	run.Version = version.Version
+	return err
+}
 
-// fill uploads the corpus and waits until it is searchable; nil when the collection holds it already.
-func (c evalCommand) fill(ctx context.Context, o output, server *client.Client, set evaluate.Dataset) (*evalIngest, error) {
-	_, err := server.CreateCollection(ctx, api.NewCollection{Name: c.Collection, Chunking: c.asked()})
-	if err != nil && !errors.Is(err, rag.ErrConflict) {
-		return nil, err
+// evalRunsCommand lists runs.
+type evalRunsCommand struct {
+	runsFolder `embed:""`
+}
+
+// Run prints a line for each run.
+func (c evalRunsCommand) Run(_ context.Context, o output) error {
+	runs, err := evaluate.Kept(c.Runs)
+	if err != nil {
+		return err
 	}
-	began := time.Now()
-	changed := false
-	for batch := range slices.Chunk(set.Corpus, uploadBatch) {
-		documents := make([]api.NewDocument, len(batch))
-		for i, d := range batch {
-			documents[i] = api.NewDocument{ID: d.ID, Title: d.Title, Text: d.Text, Chunking: c.asked()}
-		}
-		uploaded, err := server.UploadDocuments(ctx, c.Collection, documents)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range uploaded.Documents {
-			changed = changed || !d.Unchanged
-		}
-	}
-	if !changed {
-		return nil, nil
-	}
-	p := newProgress(o, len(set.Corpus), "documents searchable")
-	defer p.finish()
-	for shown := 0; ; {
-		collection, err := server.Collection(ctx, c.Collection)
-		if err != nil {
-			return nil, err
-		}
-		over := collection.Documents.Total - collection.Documents.Pending
-		p.add(over-shown, "")
-		shown = over
-		if collection.Documents.Pending == 0 {
-			if collection.Documents.Failed > 0 {
-				return nil, fmt.Errorf("%d documents failed; list them with GET .../documents?status=failed", collection.Documents.Failed)
+	if o.json {
+		for i := range runs { // the sums only
+			runs[i].Questions = nil
+			for n := range runs[i].Results {
+				runs[i].Results[n].Queries = nil
 			}
-			return &evalIngest{Seconds: time.Since(began).Seconds()}, nil
 		}
-		select {
-		case <-time.After(500 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if runs == nil {
+			runs = []evaluate.Run{}
+		}
+		return printJSON(o, runs)
+	}
+	for _, r := range runs {
+		fmt.Fprintf(o.out, "%s  %s, %d queries, content %.12s\n", r.ID, r.Set.Name, r.Set.Queries, r.Collection.Fingerprint)
+		for _, result := range r.Results {
+			fmt.Fprintf(o.out, "    %s  nDCG@10 %.4f, p95 %.0f ms\n", result.Name, result.Summary.Measures["ndcg@10"].Mean, result.Latency["request"].P95)
 		}
 	}
+	if len(runs) == 0 {
+		fmt.Fprintln(o.out, "no run is kept in", c.Runs)
+	}
+	return nil
 }
 
-// evalDeadline lets the cross-encoder read all candidates on any machine.
-const evalDeadline = time.Minute
-
-// mostHits is what the API gives at most.
-const mostHits = 100
-
-// measure asks every query and compares the documents' order with the judgements.
-func (c evalCommand) measure(ctx context.Context, o output, server *client.Client, set evaluate.Dataset, rerank bool) (evaluate.Metrics, error) {
-	candidates := mostHits
-	if rerank {
-		candidates = c.Candidates
-	}
-	p := newProgress(o, len(set.Queries), map[bool]string{false: "queries, bi-encoder", true: "queries, reranked"}[rerank])
-	defer p.finish()
-	rankings := make(map[string][]string, len(set.Queries))
-	for _, q := range set.Queries {
-		result, err := server.Search(ctx, c.Collection, api.Search{
-			Query: q.Text, TopK: min(candidates, mostHits), Candidates: candidates, Rerank: &rerank, DeadlineMS: int(evalDeadline.Milliseconds()),
-		})
-		if err != nil {
-			return evaluate.Metrics{}, err
-		}
-		if len(result.Degraded) > 0 || result.Ended == "deadline" {
-			return evaluate.Metrics{}, fmt.Errorf("query %s: %d of %d candidates reranked, degraded %v: its figures would not count",
-				q.ID, result.Reranked, result.Candidates, result.Degraded)
-		}
-		ids := make([]string, len(result.Hits))
-		for i, h := range result.Hits {
-			ids[i] = h.DocumentID
-		}
-		rankings[q.ID] = evaluate.Distinct(ids)
-		p.add(1, q.ID)
-	}
-	return evaluate.Measure(set, rankings), nil
-}
-
-// latency asks every query once more as a chatbot would, one after the other, with the API's defaults.
-func (c evalCommand) latency(ctx context.Context, o output, server *client.Client, set evaluate.Dataset) ([]evalLatency, error) {
-	p := newProgress(o, len(set.Queries), "queries, timed")
-	defer p.finish()
-	fast := false
-	times := map[string][]float64{}
-	for _, q := range set.Queries {
-		began := time.Now()
-		result, err := server.Search(ctx, c.Collection, api.Search{Query: q.Text, DeadlineMS: int(evalDeadline.Milliseconds())})
-		if err != nil {
-			return nil, err
-		}
-		t := result.TimingsMS
-		for stage, ms := range map[string]float64{
-			"embed": t.Embed, "search": t.Search, "live": t.Live, "rerank": t.Rerank, "whole request": float64(time.Since(began).Microseconds()) / 1000,
-		} {
-			times[stage] = append(times[stage], ms)
-		}
-		began = time.Now()
-		if _, err := server.Search(ctx, c.Collection, api.Search{Query: q.Text, Rerank: &fast}); err != nil {
-			return nil, err
-		}
-		times["whole request, not reranked"] = append(times["whole request, not reranked"], float64(time.Since(began).Microseconds())/1000)
-		p.add(1, q.ID)
-	}
-	var out []evalLatency
-	for _, stage := range []string{"embed", "search", "live", "rerank", "whole request", "whole request, not reranked"} {
-		slices.Sort(times[stage])
-		at := func(share float64) float64 { return times[stage][int(share*float64(len(times[stage])-1))] }
-		out = append(out, evalLatency{Stage: stage, P50: at(0.5), P95: at(0.95)})
-	}
-	return out, nil
-}
-
-func (r evalReport) print(o output) error {
-	fmt.Fprintf(o.out, "%s: %d documents, %d chunks, %d queries\n", r.Set, r.Documents, r.Chunks, r.Queries)
-	if r.Ingest != nil {
-		fmt.Fprintf(o.out, "ingested in %.1f s, %.1f chunks a second\n", r.Ingest.Seconds, r.Ingest.ChunksPerSecond)
-	}
-	table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\tnDCG@10\trecall@10\tMRR@10\trecall@100\t")
-	for _, row := range []struct {
-		name string
-		m    evaluate.Metrics
-		deep string // reranking sees fewer candidates, so its recall at 100 would say nothing
-	}{{"bi-encoder alone", r.Dense, fmt.Sprintf("%.4f", r.Dense.Recall100)}, {"reranked (blend)", r.Reranked, "-"}} {
-		fmt.Fprintf(table, "%s\t%.4f\t%.4f\t%.4f\t%s\t\n", row.name, row.m.NDCG10, row.m.Recall10, row.m.MRR10, row.deep)
-	}
-	fmt.Fprintf(table, "\t\t\t\t\t\nms\tp50\tp95\t\t\t\n")
-	for _, l := range r.Latency {
-		fmt.Fprintf(table, "%s\t%.1f\t%.1f\t\t\t\n", l.Stage, l.P50, l.P95)
-	}
-	return table.Flush()
+// isFolder says that a path is a folder's.
+func isFolder(path string) bool {
+	stat, err := os.Stat(filepath.Clean(path))
+	return err == nil && stat.IsDir()
 }

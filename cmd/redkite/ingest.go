@@ -63,7 +63,9 @@ type source struct {
 
 // Run uploads, waits, and sums up. The server knows by their hash which files are unchanged, so a broken run is
 // repeated at no cost.
-func (c ingestCommand) Run(ctx context.Context, o output) error {
+func (c ingestCommand) Run(ctx context.Context, o output) error { return c.into(ctx, o, c.client()) }
+
+func (c ingestCommand) into(ctx context.Context, o output, server *client.Client) error {
 	began := time.Now()
 	sources, err := c.sources()
 	if err != nil {
@@ -75,7 +77,6 @@ func (c ingestCommand) Run(ctx context.Context, o output) error {
 	if sources, err = distinct(sources); err != nil {
 		return err
 	}
-	server := c.client()
 	if _, err := server.Collection(ctx, c.Collection); errors.Is(err, rag.ErrNotFound) {
 		_, err = server.CreateCollection(ctx, api.NewCollection{Name: c.Collection, Chunking: c.asked()})
 		if err != nil && !errors.Is(err, rag.ErrConflict) {

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/redkite/redkite/internal/config"
+	"github.com/redkite/redkite/internal/evaluate"
 )
 
 // version is set by the linker (Makefile).
@@ -37,7 +38,8 @@ type commands struct {
 	Search    searchCommand    `cmd:"" help:"Search a collection."`
 	Context   contextCommand   `cmd:"" help:"Search a collection and print text ready for a prompt."`
 	Text      textCommand      `cmd:"" help:"Print the text of a document, as it was parsed."`
-	Eval      evalCommand      `cmd:"" help:"Measure retrieval on a labelled set (BEIR layout)."`
+	Eval      evalCommand      `cmd:"" help:"Measure retrieval on a labelled set, compare configurations and runs."`
+	Tune      tuneCommand      `cmd:"" help:"Choose depth, weights and mode of retrieval on your own judgements."`
 	Compare   compareCommand   `cmd:"" help:"Compare ways of cutting, on books made of a labelled set."`
 	Bench     benchCommand     `cmd:"" help:"Measure speed on this machine."`
 	Models    modelsCommand    `cmd:"" help:"List, verify, add and pull models."`
@@ -103,6 +105,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 130
 	}
 	fmt.Fprintln(stderr, "redkite:", err)
+	if errors.Is(err, evaluate.ErrFault) {
+		return 2
+	}
 	return 1
 }
 

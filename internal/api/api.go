@@ -299,6 +299,7 @@ type Model struct {
 	Dimension int    `json:"dimension,omitempty"`
 	MaxTokens int    `json:"max_tokens"`
 	Licence   string `json:"licence"`
+	SHA256    string `json:"sha256" doc:"Over the SHA-256 of the graph, its weights and the tokenizer: the same for the same model."`
 	Default   bool   `json:"default" doc:"Used where a request names none."`
 }
 

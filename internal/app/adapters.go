@@ -156,6 +156,15 @@ func (d documents) DocumentPage(ctx context.Context, c rag.CollectionID, status 
 	return d.Documents(ctx, c, page)
 }
 
+// DocumentsMatching lists those documents whose newest version's metadata matches.
+func (d documents) DocumentsMatching(ctx context.Context, c rag.CollectionID, status rag.Status, filter *rag.Filter, after rag.DocumentID, limit int) ([]rag.Document, error) {
+	page := catalog.Page{After: after, Limit: limit, Filter: filter}
+	if status != "" {
+		page.Status = []rag.Status{status}
+	}
+	return d.Documents(ctx, c, page)
+}
+
 // texts opens the texts that ingestion keeps.
 type texts struct {
 	catalog *catalog.Catalog

@@ -222,6 +222,7 @@ func (e *encoders) Models(context.Context) []api.Model {
 	for _, spec := range e.store.List() {
 		out = append(out, api.Model{
 			Name: spec.Name, Kind: string(spec.Kind), Dimension: spec.Dimension, MaxTokens: spec.MaxTokens, Licence: spec.Licence,
+			SHA256:  spec.Digest(),
 			Default: spec.Name == e.defBi.Name || spec.Name == e.defCE.Name,
 		})
 	}

@@ -92,6 +92,7 @@ type Page struct {
 	Status []rag.Status   // any of these; empty for all
 	After  rag.DocumentID // the last one of the page before; 0 for the first page
 	Limit  int            // at least 1
+	Filter *rag.Filter    // condition on the newest version's metadata; nil for none
 }
 
 // Documents lists a collection's documents in order of their ids. Those whose rows are still being removed are left out
@@ -103,6 +104,10 @@ func (c *Catalog) Documents(ctx context.Context, collection rag.CollectionID, p 
 		where, args = where+` AND `+documentState+` IN (`+marks+`)`, append(args, states...)
 	} else {
 		where += ` AND d.deleted_at IS NULL`
+	}
+	if p.Filter != nil {
+		condition, own := c.read.condition(*p.Filter)
+		where, args = where+` AND `+condition, append(args, own...)
 	}
 	page, err := collect(ctx, c.read, scanDocument,
 		`SELECT `+documentColumns+documentTables+where+` ORDER BY d.id LIMIT ?`, append(args, p.Limit)...)

@@ -1,84 +1,70 @@
 package evaluate
 
 import (
+	"encoding/json"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestMetrics(t *testing.T) {
-	relevant := map[string]int{"a": 1, "b": 1, "c": 2}
-	ranking := []string{"x", "a", "c", "y", "b"}
-	// By hand: gains 0, 1/log2(3), 2/log2(4), 0, 1/log2(6); ideal 2/log2(2) + 1/log2(3) + 1/log2(4).
-	gain := 1/math.Log2(3) + 2/math.Log2(4) + 1/math.Log2(6)
-	ideal := 2 + 1/math.Log2(3) + 1/math.Log2(4)
-	if got := NDCG(ranking, relevant, 10); math.Abs(got-gain/ideal) > 1e-12 {
-		t.Errorf("nDCG@10: got %v, want %v", got, gain/ideal)
+// TestMeasuresAgreeWithTrecEval compares with values that pytrec_eval computed (testdata/reference.py).
+func TestMeasuresAgreeWithTrecEval(t *testing.T) {
+	raw, err := os.ReadFile("testdata/metrics.json")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := NDCG([]string{"c", "a", "b"}, relevant, 10); got != 1 {
-		t.Errorf("nDCG of the ideal ranking: got %v", got)
+	var cases []struct {
+		Ranking  []string
+		Relevant map[string]int
+		Measures map[string]float64
 	}
-	if got := NDCG(nil, relevant, 10); got != 0 {
-		t.Errorf("nDCG of nothing: got %v", got)
+	if err := json.Unmarshal(raw, &cases); err != nil {
+		t.Fatal(err)
 	}
-	if got := Recall(ranking, relevant, 3); math.Abs(got-2.0/3) > 1e-12 {
-		t.Errorf("recall@3: got %v", got)
+	compared := 0
+	for n, c := range cases {
+		for _, m := range Measures(100) {
+			want, ok := c.Measures[m.Name]
+			if got := m.Of(c.Ranking, c.Relevant); !ok || math.Abs(got-want) > 1e-9 {
+				t.Errorf("case %d, %s: got %v, want %v", n, m.Name, got, want)
+			}
+			compared++
+		}
 	}
-	if got := ReciprocalRank(ranking, relevant, 10); got != 0.5 {
-		t.Errorf("reciprocal rank: got %v", got)
-	}
-	if got := ReciprocalRank(ranking, relevant, 1); got != 0 {
-		t.Errorf("reciprocal rank at 1: got %v", got)
+	if compared != 40*7 {
+		t.Errorf("%d values compared", compared)
 	}
 }
 
-func TestMeasureCountsUnansweredQueries(t *testing.T) {
-	d := Dataset{
-		Queries:  []Text{{ID: "1"}, {ID: "2"}},
-		Relevant: map[string]map[string]int{"1": {"a": 1}, "2": {"b": 1}},
-	}
-	got := Measure(d, map[string][]string{"1": {"a"}})
-	if diff := cmp.Diff(Metrics{NDCG10: 0.5, Recall10: 0.5, Recall100: 0.5, MRR10: 0.5}, got); diff != "" {
-		t.Error(diff)
+func TestMeasuresByHand(t *testing.T) {
+	relevant := map[string]int{"a": 1, "b": 1, "c": 2}
+	ranking := []string{"x", "a", "c", "y", "b"}
+	gain := 1/math.Log2(3) + 2/math.Log2(4) + 1/math.Log2(6)
+	ideal := 2 + 1/math.Log2(3) + 1/math.Log2(4)
+	for _, test := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"nDCG@10", NDCG(ranking, relevant, 10), gain / ideal},
+		{"nDCG of the ideal ranking", NDCG([]string{"c", "a", "b"}, relevant, 10), 1},
+		{"nDCG of nothing", NDCG(nil, relevant, 10), 0},
+		{"recall@3", Recall(ranking, relevant, 3), 2.0 / 3},
+		{"reciprocal rank", ReciprocalRank(ranking, relevant, 10), 0.5},
+		{"reciprocal rank at 1", ReciprocalRank(ranking, relevant, 1), 0},
+		{"average precision", AveragePrecision(ranking, relevant, 10), (1.0/2 + 2.0/3 + 3.0/5) / 3},
+		{"success@1", Success(ranking, relevant, 1), 0},
+		{"success@2", Success(ranking, relevant, 2), 1},
+	} {
+		if math.Abs(test.got-test.want) > 1e-12 {
+			t.Errorf("%s: got %v, want %v", test.name, test.got, test.want)
+		}
 	}
 }
 
 func TestDistinct(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b"}, Distinct([]string{"a", "b", "a", "b"})); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestLoad(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, text string) {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("corpus.jsonl", "{\"_id\":\"a\",\"title\":\"T\",\"text\":\"x\"}\n{\"_id\":\"b\",\"text\":\"y\"}\n")
-	write("queries.jsonl", "{\"_id\":\"1\",\"text\":\"q\"}\n{\"_id\":\"2\",\"text\":\"not judged\"}\n{\"_id\":\"3\",\"text\":\"nothing relevant\"}\n")
-	write("qrels/test.tsv", "query-id\tcorpus-id\tscore\n1\ta\t1\n3\tb\t0\n")
-	got, err := Load(dir, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Dataset{
-		Name: filepath.Base(dir), Corpus: []Text{{ID: "a", Title: "T", Text: "x"}, {ID: "b", Text: "y"}},
-		Queries: []Text{{ID: "1", Text: "q"}}, Relevant: map[string]map[string]int{"1": {"a": 1}},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	write("qrels/test.tsv", "1 a 1\n")
-	if _, err := Load(dir, "test"); err == nil {
-		t.Error("a malformed judgement was accepted")
 	}
 }

@@ -1,16 +1,36 @@
 package evaluate
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
 
-// Metrics are means over queries, each from 0 to 1.
-type Metrics struct {
-	NDCG10    float64 `json:"ndcg_at_10"`
-	Recall10  float64 `json:"recall_at_10"`
-	Recall100 float64 `json:"recall_at_100"`
-	MRR10     float64 `json:"mrr_at_10"`
+// Measure is a measure of a ranking, from 0 to 1.
+type Measure struct {
+	Name  string
+	Depth int // of the ranking that it looks at
+	Of    func(ranking []string, relevant map[string]int) float64
+}
+
+// Measures are those that are computed of each question: nDCG@10, success@1, MRR@10, MAP@10, recall@10, and for each
+// other depth MAP and recall.
+func Measures(depths ...int) []Measure {
+	at := func(k int, of func([]string, map[string]int, int) float64) func([]string, map[string]int) float64 {
+		return func(ranking []string, relevant map[string]int) float64 { return of(ranking, relevant, k) }
+	}
+	out := []Measure{
+		{"ndcg@10", 10, at(10, NDCG)}, {"success@1", 1, at(1, Success)}, {"mrr@10", 10, at(10, ReciprocalRank)},
+		{"map@10", 10, at(10, AveragePrecision)}, {"recall@10", 10, at(10, Recall)},
+	}
+	for _, k := range depths {
+		for _, m := range []Measure{{fmt.Sprintf("map@%d", k), k, at(k, AveragePrecision)}, {fmt.Sprintf("recall@%d", k), k, at(k, Recall)}} {
+			if !slices.ContainsFunc(out, func(o Measure) bool { return o.Name == m.Name }) {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
 }
 
 // NDCG is the normalised discounted cumulative gain of a ranking at depth k: linear gain, discount log2(rank + 1), the
@@ -35,7 +55,7 @@ func NDCG(ranking []string, relevant map[string]int, k int) float64 {
 	return gain / ideal
 }
 
-// Recall is the share of the relevant documents that stand in the first k.
+// Recall is the share of the relevant documents that stand in the first k (trec_eval's recall).
 func Recall(ranking []string, relevant map[string]int, k int) float64 {
 	if len(relevant) == 0 {
 		return 0
@@ -49,7 +69,8 @@ func Recall(ranking []string, relevant map[string]int, k int) float64 {
 	return float64(found) / float64(len(relevant))
 }
 
-// ReciprocalRank is 1 divided by the rank of the first relevant document, or 0 when none stands in the first k.
+// ReciprocalRank is 1 divided by the rank of the first relevant document, or 0 when none stands in the first k
+// (trec_eval's recip_rank of a ranking that ends at k).
 func ReciprocalRank(ranking []string, relevant map[string]int, k int) float64 {
 	for i, id := range ranking[:min(k, len(ranking))] {
 		if relevant[id] > 0 {
@@ -59,18 +80,28 @@ func ReciprocalRank(ranking []string, relevant map[string]int, k int) float64 {
 	return 0
 }
 
-// Measure means the metrics over the judged queries; a query without a ranking counts 0.
-func Measure(d Dataset, rankings map[string][]string) Metrics {
-	var m Metrics
-	for _, q := range d.Queries {
-		ranking, relevant := rankings[q.ID], d.Relevant[q.ID]
-		m.NDCG10 += NDCG(ranking, relevant, 10)
-		m.Recall10 += Recall(ranking, relevant, 10)
-		m.Recall100 += Recall(ranking, relevant, 100)
-		m.MRR10 += ReciprocalRank(ranking, relevant, 10)
+// AveragePrecision is the mean over the relevant documents of the precision at each one's rank, 0 for one that does not
+// stand in the first k (trec_eval's map_cut). Its mean over queries is MAP.
+func AveragePrecision(ranking []string, relevant map[string]int, k int) float64 {
+	if len(relevant) == 0 {
+		return 0
 	}
-	n := float64(len(d.Queries))
-	return Metrics{NDCG10: m.NDCG10 / n, Recall10: m.Recall10 / n, Recall100: m.Recall100 / n, MRR10: m.MRR10 / n}
+	found, sum := 0, 0.0
+	for i, id := range ranking[:min(k, len(ranking))] {
+		if relevant[id] > 0 {
+			found++
+			sum += float64(found) / float64(i+1)
+		}
+	}
+	return sum / float64(len(relevant))
+}
+
+// Success is 1 where a relevant document stands in the first k, else 0 (trec_eval's success).
+func Success(ranking []string, relevant map[string]int, k int) float64 {
+	if ReciprocalRank(ranking, relevant, k) > 0 {
+		return 1
+	}
+	return 0
 }
 
 // Distinct keeps the first occurrence of every id: several chunks of one document are one result.
@@ -84,4 +115,15 @@ func Distinct(ids []string) []string {
 		}
 	}
 	return out
+}
+
+func mean(xs []float64) float64 {
+	if len(xs) == 0 {
+		return 0
+	}
+	var sum float64
+	for _, x := range xs {
+		sum += x
+	}
+	return sum / float64(len(xs))
 }

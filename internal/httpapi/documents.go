@@ -21,6 +21,7 @@ func (s *Server) documentRoutes(service huma.API) {
 		CollectionPath
 		Status string `query:"status" enum:"queued,parsing,embedding,indexing,ready,ready_with_warnings,failed,canceled,deleting" doc:"Only documents in this state."`
 		After  string `query:"after" doc:"The 'next' of the page before."`
+		Filter string `query:"filter" doc:"Condition on the newest version's metadata, as JSON, such as {\"type\":\"eq\",\"key\":\"lang\",\"value\":\"en\"}." maxLength:"8000"`
 		Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
 	}) (*struct{ Body api.Documents }, error) {
 		c, err := s.deps.Collections.Collection(ctx, tenant(ctx), in.Collection)
@@ -33,7 +34,11 @@ func (s *Server) documentRoutes(service huma.API) {
 				return nil, rag.Invalid("?after", "after must be the 'next' of a page")
 			}
 		}
-		found, err := s.deps.Documents.DocumentPage(ctx, c.ID, rag.Status(in.Status), rag.DocumentID(after), in.Limit)
+		filter, err := rag.ParseFilter([]byte(in.Filter), "?filter")
+		if err != nil {
+			return nil, err
+		}
+		found, err := s.deps.Matching.DocumentsMatching(ctx, c.ID, rag.Status(in.Status), filter, rag.DocumentID(after), in.Limit)
 		if err != nil {
 			return nil, err
 		}

@@ -43,6 +43,7 @@ func (s *Server) native() {
 	})
 	service := humagin.NewWithGroup(s.engine, group, config)
 	s.collectionRoutes(service)
+	s.fingerprintRoutes(service)
 	s.documentRoutes(service)
 	s.upkeepRoutes(service)
 	s.jobRoutes(service)

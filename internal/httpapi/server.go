@@ -58,6 +58,11 @@ type Documents interface {
 	DeleteDocument(ctx context.Context, c rag.CollectionID, externalID string) (rag.Job, error)
 }
 
+// Matching finds documents by their metadata.
+type Matching interface {
+	DocumentsMatching(ctx context.Context, c rag.CollectionID, status rag.Status, filter *rag.Filter, after rag.DocumentID, limit int) ([]rag.Document, error)
+}
+
 // Retries run the job of a document's newest version again.
 type Retries interface {
 	RetryDocument(ctx context.Context, tenant string, c rag.CollectionID, externalID string) (rag.Job, error)
@@ -163,30 +168,32 @@ type Check struct {
 
 // Deps are what the server serves. A worker that serves no API leaves all but Stats, Checks and Log out.
 type Deps struct {
-	Collections Collections
-	Chunkings   Chunkings
-	Overview    Overview
-	Intake      Intake
-	BatchIntake BatchIntake
-	Batches     Batches
-	Callbacks   Callbacks
-	Documents   Documents
-	Texts       Texts
-	Chunks      Chunks
-	Tools       Tools // nil where MCP is not served
-	Patches     Patches
-	Retries     Retries
-	Jobs        Jobs
-	JobControl  JobControl
-	Upkeep      Upkeep
-	Retriever   Retriever
-	Packer      Packer
-	Keys        Keys
-	Models      Models
-	Stats       Stats
-	Lanes       Lanes // of the encoders; nil where there are none
-	Checks      []Check
-	Log         *slog.Logger
+	Collections  Collections
+	Chunkings    Chunkings
+	Overview     Overview
+	Fingerprints Fingerprints
+	Intake       Intake
+	BatchIntake  BatchIntake
+	Batches      Batches
+	Callbacks    Callbacks
+	Documents    Documents
+	Matching     Matching
+	Texts        Texts
+	Chunks       Chunks
+	Tools        Tools // nil where MCP is not served
+	Patches      Patches
+	Retries      Retries
+	Jobs         Jobs
+	JobControl   JobControl
+	Upkeep       Upkeep
+	Retriever    Retriever
+	Packer       Packer
+	Keys         Keys
+	Models       Models
+	Stats        Stats
+	Lanes        Lanes // of the encoders; nil where there are none
+	Checks       []Check
+	Log          *slog.Logger
 }
 
 // Options shape the server.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/internal/rag/filtertest"
 )
 
 func allFields() []rag.Field {
@@ -151,6 +152,41 @@ func testFilters(t *testing.T, c *Client) {
 		}
 	}
 	t.Logf("%d filters on %d rows", len(filters), len(rows))
+}
+
+// testGenerated asks filters made at random of rows made at random, and holds the server to what they mean.
+func testGenerated(t *testing.T, c *Client) {
+	g := generation(8, filtertest.Fields()...)
+	random := rand.New(rand.NewPCG(31, 31))
+	var rows []Row
+	for i, m := range filtertest.Documents(random, 150) {
+		must(t, CheckMetadata(g.Fields, m))
+		rows = append(rows, Row{Chunk: rag.ChunkID(i + 1), Document: rag.DocumentID(i + 1), Dense: unit(i), Metadata: m})
+	}
+	fill(t, c, g, rows[:100])
+	must(t, c.Flush(t.Context(), g))
+	fill(t, c, g, rows[100:])
+	failed := 0
+	for _, f := range filtertest.Filters(random, 400, 3) {
+		want := []rag.ChunkID{}
+		for _, row := range rows {
+			if filtertest.Means(f, row.Metadata) {
+				want = append(want, row.Chunk)
+			}
+		}
+		found, err := c.Search(t.Context(), g, Search{Vector: unit(0), Limit: 200, Filter: parsed(text(f))})
+		got := []rag.ChunkID{}
+		for _, candidate := range found {
+			got = append(got, candidate.Chunk)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%.300s: %v\n%s", text(f), err, diff)
+			if failed++; failed > 10 {
+				t.Fatal("and so on")
+			}
+		}
+	}
 }
 
 func combination(random *rand.Rand, single []rag.Filter, depth int) rag.Filter {

@@ -88,6 +88,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"crashes before parsing", testCrashesBeforeParsing},
 		{"pages of chunks", testChunkPages},
 		{"keys", testKeys},
+		{"fingerprint", testFingerprint},
+		{"filters", testFilters},
 		{"texts that a database may refuse", testTexts},
 		{"failures with such texts", testFailureText},
 	} {
