@@ -50,6 +50,7 @@ func (s *Server) native() {
 	s.textRoutes(service, group)
 	s.batchRoutes(service, group)
 	s.eventRoutes(service, group)
+	s.compatible(service, group)
 	nameVerbs(service.OpenAPI())
 	s.docsPage()
 }
