@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,7 +117,7 @@ func unmarshal(raw []byte, at string, into any) error {
 		if wrong.Field != "" {
 			at += "/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
-		return rag.Invalid(at, "%s must be %s, not %s", strings.TrimPrefix(at+" ", "/"), typeName(wrong.Type), wrong.Value)
+		return rag.Invalid(at, "%s must be %s, not %s", cmp.Or(memberOf(at), "the request"), typeName(wrong.Type), wrong.Value)
 	}
 	if err != nil {
 		return rag.Invalid(at, "the request is not valid JSON: %v", err)
