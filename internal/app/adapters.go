@@ -214,6 +214,7 @@ func (d documents) Patch(ctx context.Context, c rag.Collection, externalID strin
 type intake struct {
 	*ingest.Intake
 	encoders *encoders
+	files    ingest.Files
 }
 
 func (i intake) Stage(ctx context.Context, c rag.Collection, u ingest.Upload) (ingest.Staged, error) {
@@ -227,6 +228,11 @@ func (i intake) Stage(ctx context.Context, c rag.Collection, u ingest.Upload) (i
 		}
 	}
 	return i.Intake.Stage(ctx, c, u)
+}
+
+// KeepFile names a staged file in the catalog.
+func (i intake) KeepFile(ctx context.Context, f rag.File) (rag.File, error) {
+	return i.CommitFile(ctx, i.files, f)
 }
 
 // packer counts with the tokenizer of the hits' collection.

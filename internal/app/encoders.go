@@ -30,6 +30,7 @@ type encoders struct {
 	log     *slog.Logger
 	how     howToRun
 	cross   retrieve.Scorer
+	reader  *encode.CrossEncoder // the one that cross ends in, alone
 	defBi   model.Spec
 	defCE   model.Spec
 
@@ -90,6 +91,7 @@ func openEncoders(ctx context.Context, library string, store *model.Store, s con
 // scorer opens the cross-encoder, with a smaller one before it where one is set.
 func (e *encoders) scorer(ctx context.Context, s config.Settings) (retrieve.Scorer, error) {
 	large, err := e.crossEncoder(ctx, e.defCE, s)
+	e.reader = large
 	if err != nil || s.CascadeEncoder == "" {
 		return large, err
 	}

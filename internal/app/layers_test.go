@@ -16,6 +16,7 @@ const module = "github.com/redkite/redkite/"
 // listed may import nothing of the module, so a new one has to be given its place here.
 var (
 	words      = []string{"internal/rag"}
+	wire       = []string{"internal/api", "internal/api/openai", "internal/api/rerank"}
 	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
 	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/mcp", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer", "internal/tesseract"}
 )
@@ -25,12 +26,12 @@ func allowed(pkg string) ([]string, bool) {
 	switch {
 	case pkg == "internal/rag" || pkg == "internal/protobuf" || pkg == "migrations" || pkg == "internal/config":
 		return nil, true
-	case pkg == "internal/api":
+	case slices.Contains(wire, pkg):
 		return words, true
 	case slices.Contains(meaning, pkg):
 		return slices.Concat(words, meaning), true
 	case slices.Contains(technology, pkg):
-		return slices.Concat(words, meaning, []string{"internal/api", "internal/protobuf", "migrations"}), true
+		return slices.Concat(words, meaning, wire, []string{"internal/protobuf", "migrations"}), true
 	case pkg == "internal/app":
 		return slices.Concat(words, meaning, technology, []string{"internal/api", "internal/config", "migrations"}), true
 	case strings.HasPrefix(pkg, "cmd/"):

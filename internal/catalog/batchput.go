@@ -39,12 +39,17 @@ func (c *Catalog) NewBatch(ctx context.Context, collection rag.Collection, callb
 // PutEntries writes entries of a batch, with their documents, versions and jobs, in one transaction, as PutDocuments
 // does. A file whose id exists and must not be replaced becomes a refused entry. A batch that is over is a conflict.
 func (c *Catalog) PutEntries(ctx context.Context, id rag.BatchID, entries []ingest.Entry) ([]bool, error) {
+	return c.putEntries(ctx, id, len(entries), func(_ *transaction, i int) (ingest.Entry, error) { return entries[i], nil })
+}
+
+// putEntries writes n entries, which entry gives within the transaction.
+func (c *Catalog) putEntries(ctx context.Context, id rag.BatchID, n int, entry func(tx *transaction, i int) (ingest.Entry, error)) ([]bool, error) {
 	var kept []bool
 	var ended []rag.JobID
-	err := c.inTx(ctx, fmt.Sprintf("put %d entries into batch %d", len(entries), id), func(tx *transaction) error {
-		kept, ended = make([]bool, len(entries)), nil
+	err := c.inTx(ctx, fmt.Sprintf("put %d entries into batch %d", n, id), func(tx *transaction) error {
+		kept, ended = make([]bool, n), nil
 		now := c.now()
-		number, collection, err := openBatch(ctx, tx, id, len(entries), micros(now.Add(batchLease)))
+		number, collection, err := openBatch(ctx, tx, id, n, micros(now.Add(batchLease)))
 		if err != nil {
 			return err
 		}
@@ -52,7 +57,11 @@ func (c *Catalog) PutEntries(ctx context.Context, id rag.BatchID, entries []inge
 		if err := put.open(ctx); err != nil {
 			return err
 		}
-		for i, e := range entries {
+		for i := range n {
+			e, err := entry(tx, i)
+			if err != nil {
+				return err
+			}
 			number++
 			if kept[i], err = putEntry(ctx, put, id, number, e); err != nil {
 				return fmt.Errorf("%s: %w", e.Path, err)

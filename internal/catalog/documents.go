@@ -138,13 +138,14 @@ func (c *Catalog) LiveText(ctx context.Context, collection rag.CollectionID, ext
 	return id, version, key, nil
 }
 
-// NeededBlobs gives those of the blobs that a version of any document names: what a sweep must keep.
+// NeededBlobs gives those of the blobs that a version of any document, or a file, names: what a sweep must keep.
 func (c *Catalog) NeededBlobs(ctx context.Context, keys []string) ([]string, error) {
 	var needed []string
 	for batch := range slices.Chunk(keys, idBatch) {
 		marks, args := placeholders(batch)
 		named, err := collect(ctx, c.read, scanOne[string], `SELECT v.blob FROM versions v WHERE v.blob IN (`+marks+`)
-			UNION SELECT v.text_blob FROM versions v WHERE v.text_blob IN (`+marks+`)`, append(args, args...)...)
+			UNION SELECT v.text_blob FROM versions v WHERE v.text_blob IN (`+marks+`)
+			UNION SELECT f.blob FROM files f WHERE f.deleted_at IS NULL AND f.blob IN (`+marks+`)`, slices.Concat(args, args, args)...)
 		if err != nil {
 			return nil, unavailable(fmt.Sprintf("look up %d blobs", len(batch)), err)
 		}

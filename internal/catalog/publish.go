@@ -80,7 +80,7 @@ func (c *Catalog) Forget(ctx context.Context, claim rag.Claim, ids []rag.ChunkID
 }
 
 // Released gives the blobs that nothing needs any more once the job is done: originals and texts of dead versions, or of
-// a whole deleted collection.
+// a whole deleted collection. The original of a file that is not deleted, or that another document has too, is needed.
 func (c *Catalog) Released(ctx context.Context, claim rag.Claim) ([]string, error) {
 	what := fmt.Sprintf("read released blobs for job %d", claim.Job)
 	j, err := claimedJob(ctx, c.read, claim)
@@ -96,6 +96,9 @@ func (c *Catalog) Released(ctx context.Context, claim rag.Claim) ([]string, erro
 			query, args = `SELECT DISTINCT v.`+column+` FROM versions v JOIN documents d ON d.id = v.document_id
 				WHERE d.collection_id = ? AND d.deleted_at IS NOT NULL AND v.`+column+` <> ''`, []any{j.Collection}
 		}
+		if column == "blob" {
+			query += ` AND ` + unshared
+		}
 		released, err := collect(ctx, c.read, scanOne[string], query, args...)
 		if err != nil {
 			return nil, unavailable(what, err)
@@ -104,3 +107,9 @@ func (c *Catalog) Released(ctx context.Context, claim rag.Claim) ([]string, erro
 	}
 	return keys, nil
 }
+
+// unshared is true of a version v whose original neither a file nor a document besides v's needs. What several documents
+// have is a file's, and a file is deleted before its last document: so the last of them to go releases it.
+const unshared = `NOT EXISTS (SELECT 1 FROM files f WHERE f.blob = v.blob AND f.deleted_at IS NULL)
+	AND NOT EXISTS (SELECT 1 FROM versions s JOIN documents e ON e.id = s.document_id
+		WHERE s.blob = v.blob AND s.document_id <> v.document_id AND e.deleted_at IS NULL)`

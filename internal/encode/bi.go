@@ -46,7 +46,7 @@ func (e *BiEncoder) EmbedQuery(ctx context.Context, text string) (rag.Embedding,
 	}
 	var vector rag.Embedding
 	err = e.lanes.Do(ctx, InteractiveLane, func(ctx context.Context) error {
-		vector, err = e.embed(ctx, ids)
+		vector, err = e.embed(ctx, ids, e.spec.Normalize)
 		return err
 	})
 	return vector, err
@@ -60,7 +60,7 @@ func (e *BiEncoder) EmbedPassages(ctx context.Context, texts []string) ([]rag.Em
 		if err != nil {
 			return err
 		}
-		embeddings[i], err = e.embed(ctx, ids)
+		embeddings[i], err = e.embed(ctx, ids, e.spec.Normalize)
 		return err
 	})
 	if err != nil {
@@ -69,7 +69,7 @@ func (e *BiEncoder) EmbedPassages(ctx context.Context, texts []string) ([]rag.Em
 	return embeddings, nil
 }
 
-func (e *BiEncoder) embed(ctx context.Context, ids []int32) (vector rag.Embedding, err error) {
+func (e *BiEncoder) embed(ctx context.Context, ids []int32, normalize bool) (vector rag.Embedding, err error) {
 	b := e.batches.get()
 	defer e.batches.put(b)
 	e.tokenizer.Template().single(b, ids, e.spec.MaxTokens)
@@ -80,7 +80,7 @@ func (e *BiEncoder) embed(ctx context.Context, ids []int32) (vector rag.Embeddin
 	if err != nil {
 		return nil, err
 	}
-	return vector, e.scale(vector)
+	return vector, scale(vector, normalize)
 }
 
 // pool takes one vector from a run's output: [1, dimension] as it is, [1, width, dimension] pooled.
@@ -109,8 +109,8 @@ func (e *BiEncoder) pool(out Output, width int) (rag.Embedding, error) {
 	return vector, nil
 }
 
-// scale brings v to unit length where the model asks for it. A vector that has none, or is not finite, is an error.
-func (e *BiEncoder) scale(v rag.Embedding) error {
+// scale brings v to unit length where that is asked for. A vector that has none, or is not finite, is an error.
+func scale(v rag.Embedding, normalize bool) error {
 	var squares float64
 	for _, x := range v {
 		squares += float64(x) * float64(x)
@@ -118,12 +118,12 @@ func (e *BiEncoder) scale(v rag.Embedding) error {
 	if squares == 0 || math.IsNaN(squares) || math.IsInf(squares, 0) {
 		return fmt.Errorf("embed: %w", ErrNotFinite)
 	}
-	if !e.spec.Normalize {
+	if !normalize {
 		return nil
 	}
-	scale := float32(1 / math.Sqrt(squares))
+	by := float32(1 / math.Sqrt(squares))
 	for i := range v {
-		v[i] *= scale
+		v[i] *= by
 	}
 	return nil
 }

@@ -100,9 +100,14 @@ func (e *CrossEncoder) score(ctx context.Context, query []int32, d digest, passa
 	if e.spec.PassageTokens > 0 {
 		ids = bestWindow(query, ids, e.spec.PassageTokens)
 	}
+	return e.logit(ctx, query, ids)
+}
+
+// logit runs the model on one pair.
+func (e *CrossEncoder) logit(ctx context.Context, query, passage []int32) (logit float32, err error) {
 	b := e.batches.get()
 	defer e.batches.put(b)
-	e.tokenizer.Template().pair(b, query, ids, e.spec.MaxTokens)
+	e.tokenizer.Template().pair(b, query, passage, e.spec.MaxTokens)
 	err = e.session.Run(ctx, b, func(out Output) error {
 		if len(out.Data) != 1 {
 			return fmt.Errorf("read logit: the model gave a tensor of shape %v, want one number", out.Shape)

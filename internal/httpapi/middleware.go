@@ -53,7 +53,7 @@ func (s *Server) observe(c *gin.Context) {
 	}
 	took := time.Since(began)
 	s.metrics.observe(route, c.Request.Method, c.Writer.Status(), took)
-	if !strings.HasPrefix(route, "/api/") {
+	if !served(route) {
 		return
 	}
 	s.log.InfoContext(c.Request.Context(), "request", "request_id", id, "method", c.Request.Method, "path", asked(c.Request),
@@ -80,7 +80,7 @@ func secure(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Referrer-Policy", "no-referrer")
 	c.Header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'")
-	if strings.HasPrefix(c.Request.URL.Path, "/api/") {
+	if served(c.Request.URL.Path) {
 		c.Header("Cache-Control", "no-store")
 	}
 	c.Next()

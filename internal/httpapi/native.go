@@ -54,6 +54,7 @@ func (s *Server) native() {
 	s.eventRoutes(service, group)
 	s.chunkRoutes(service)
 	s.toolRoutes(service, group)
+	s.compatible(service, group)
 	nameVerbs(service.OpenAPI())
 	settleDocument(service.OpenAPI())
 	s.docsPage()

@@ -95,8 +95,12 @@ func (s *Server) fail(c *gin.Context, err error) {
 func (s *Server) render(c *gin.Context, status int, err error) {
 	p := s.finish(c, err)
 	p.Status, p.Title = status, http.StatusText(status)
-	c.Header("Content-Type", "application/problem+json")
-	c.AbortWithStatusJSON(status, p)
+	f := askedFamily(c)
+	status, body := f.body(p)
+	if f == familyNative {
+		c.Header("Content-Type", "application/problem+json")
+	}
+	c.AbortWithStatusJSON(status, body)
 }
 
 // finish makes the problem of a request's error, sets its headers, and logs it where it is ours.

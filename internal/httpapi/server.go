@@ -192,6 +192,8 @@ type Deps struct {
 	Models       Models
 	Stats        Stats
 	Lanes        Lanes // of the encoders; nil where there are none
+	Encoders     Encoders
+	OpenAI       OpenAI
 	Checks       []Check
 	Log          *slog.Logger
 }
@@ -218,6 +220,7 @@ type Server struct {
 	metrics  *metrics
 	searches chan struct{} // a token for each search in work or waiting
 	watch    *watch        // of the jobs that are followed
+	turns    turns         // at the encoders, those of searches among them
 	streams  chan struct{} // a token for each job or batch that is being followed
 	pace     pace          // of those streams
 	stopping chan struct{} // closed when the server stops
@@ -233,7 +236,7 @@ func New(deps Deps, options Options) (*Server, error) {
 		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
 		streams: make(chan struct{}, maxStreams), pace: defaultPace(), stopping: make(chan struct{}),
 	}
-	s.watch = newWatch(deps.Jobs)
+	s.watch, s.turns = newWatch(deps.Jobs), newTurns(s.searches)
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, deps.Lanes, s.log)
 	if err := s.engine.SetTrustedProxies(nil); err != nil {
