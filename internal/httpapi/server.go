@@ -38,6 +38,12 @@ type Chunkings interface {
 	SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error)
 }
 
+// Retrievals change how collections are searched.
+type Retrievals interface {
+	// SetRetrieval changes what a collection says of its retrieval.
+	SetRetrieval(ctx context.Context, tenant, name string, changes api.NewRetrieval) (rag.Collection, error)
+}
+
 // Overview lists and counts.
 type Overview interface {
 	Collections(ctx context.Context, tenant string) ([]rag.Collection, error)
@@ -165,6 +171,7 @@ type Check struct {
 type Deps struct {
 	Collections Collections
 	Chunkings   Chunkings
+	Retrievals  Retrievals
 	Overview    Overview
 	Intake      Intake
 	BatchIntake BatchIntake
@@ -182,7 +189,8 @@ type Deps struct {
 	Keys        Keys
 	Models      Models
 	Stats       Stats
-	Lanes       Lanes // of the encoders; nil where there are none
+	Lanes       Lanes  // of the encoders; nil where there are none
+	Caches      Caches // of the encoders; nil where there are none
 	Checks      []Check
 	Log         *slog.Logger
 }
@@ -227,6 +235,7 @@ func New(deps Deps, options Options) (*Server, error) {
 	s.watch = newWatch(deps.Jobs)
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, deps.Lanes, s.log)
+	s.metrics.watchCaches(deps.Caches)
 	if err := s.engine.SetTrustedProxies(nil); err != nil {
 		return nil, fmt.Errorf("set trusted proxies: %w", err)
 	}
