@@ -92,6 +92,9 @@ func passageOf(h rag.Hit) rag.Passage {
 	}
 	if parent := h.Chunk.Parent; parent != nil {
 		p.Span, p.Header, p.Text = parent.Span, parent.Header, parent.Text
+		if parent.PageStart > 0 {
+			p.PageStart, p.PageEnd = parent.PageStart, parent.PageEnd
+		}
 	}
 	return p
 }

@@ -11,10 +11,11 @@ import (
 
 // NewCollection asks for a collection.
 type NewCollection struct {
-	Name     string       `json:"name" doc:"Name, unique within the tenant: letters, digits, '_', '-' and '.'." minLength:"1" maxLength:"100" pattern:"^[A-Za-z0-9][A-Za-z0-9_.-]*$" example:"handbook"`
-	Fields   []rag.Field  `json:"fields,omitempty" doc:"Metadata keys to filter by; they become typed, indexed columns. Other keys can be filtered by too, more slowly." maxItems:"32"`
-	Chunking *NewChunking `json:"chunking,omitempty" doc:"How documents are cut."`
-	Model    string       `json:"model,omitempty" doc:"Bi-encoder, by its name in the model manifest. Defaults to the server's." example:"bge-small-en-v1.5"`
+	Name      string        `json:"name" doc:"Name, unique within the tenant: letters, digits, '_', '-' and '.'." minLength:"1" maxLength:"100" pattern:"^[A-Za-z0-9][A-Za-z0-9_.-]*$" example:"handbook"`
+	Fields    []rag.Field   `json:"fields,omitempty" doc:"Metadata keys to filter by; they become typed, indexed columns. Other keys can be filtered by too, more slowly." maxItems:"32"`
+	Chunking  *NewChunking  `json:"chunking,omitempty" doc:"How documents are cut."`
+	Retrieval *NewRetrieval `json:"retrieval,omitempty" doc:"How searches rank and what they leave out, where a request says nothing else."`
+	Model     string        `json:"model,omitempty" doc:"Bi-encoder, by its name in the model manifest. Defaults to the server's." example:"bge-small-en-v1.5"`
 }
 
 // NewChunking says how documents are cut. What is left out takes its default for a new collection, and is the
@@ -29,7 +30,8 @@ type NewChunking struct {
 
 // CollectionPatch changes a collection.
 type CollectionPatch struct {
-	Chunking NewChunking `json:"chunking" doc:"How documents are cut that are uploaded from now on. Those that are there stay as they are until they are uploaded again."`
+	Chunking  *NewChunking  `json:"chunking,omitempty" doc:"How documents are cut that are uploaded from now on. Those that are there stay as they are until they are uploaded again."`
+	Retrieval *NewRetrieval `json:"retrieval,omitempty" doc:"How searches rank from now on, where a request says nothing else."`
 }
 
 // Collection describes a collection.
@@ -39,6 +41,7 @@ type Collection struct {
 	Dimension  int            `json:"dimension" doc:"Dimension of the embeddings."`
 	Fields     []rag.Field    `json:"fields" doc:"Declared metadata keys."`
 	Chunking   rag.Chunking   `json:"chunking" doc:"How documents are cut."`
+	Retrieval  rag.Retrieval  `json:"retrieval" doc:"How searches rank and what they leave out, where a request says nothing else."`
 	Documents  DocumentCounts `json:"documents" doc:"How many documents there are."`
 	Chunks     int            `json:"chunks" doc:"Chunks that search may return."`
 	Rebuilding bool           `json:"rebuilding,omitempty" doc:"It is being made anew in Milvus: search misses what is not filled yet."`
@@ -204,22 +207,27 @@ type Jobs struct {
 
 // Search asks a collection for passages.
 type Search struct {
-	Query      string          `json:"query" doc:"The question." minLength:"1" maxLength:"8000" example:"How do I rotate an API key?"`
+	Query      string          `json:"query,omitempty" doc:"The question. What is longer than the encoders read is cut off, and degraded says query_clipped." maxLength:"200000" example:"How do I rotate an API key?"`
 	TopK       int             `json:"top_k,omitempty" doc:"Hits wanted." default:"10" minimum:"1" maximum:"100"`
-	Candidates int             `json:"candidates,omitempty" doc:"Chunks that the bi-encoder brings and the cross-encoder reads." default:"50" minimum:"1" maximum:"200"`
+	Candidates int             `json:"candidates,omitempty" doc:"Chunks that the bi-encoder brings and the cross-encoder reads. Defaults to the collection's." minimum:"1" maximum:"200"`
 	Rerank     *bool           `json:"rerank,omitempty" doc:"false keeps the bi-encoder's order, which is quicker. Defaults to true."`
 	Exhaustive bool            `json:"exhaustive,omitempty" doc:"true has the cross-encoder read every candidate that the deadline leaves time for, also those that are not expected to change the hits."`
 	Filter     json.RawMessage `json:"filter,omitempty" doc:"Condition on metadata, such as {\"type\":\"eq\",\"key\":\"lang\",\"value\":\"en\"}."`
 	DeadlineMS int             `json:"deadline_ms,omitempty" doc:"Time for the whole search; what is not reranked by then keeps the bi-encoder's order. Defaults to the server's search_deadline and, for reranking alone, rerank_time." minimum:"1" maximum:"60000"`
+	Shaping
 }
 
 // Timings are wall times by stage, in milliseconds; a stage that did not run is 0.
 type Timings struct {
-	Embed  float64 `json:"embed" doc:"Query to embedding."`
-	Search float64 `json:"search" doc:"Milvus."`
-	Live   float64 `json:"live" doc:"Liveness check and text, in the catalog."`
-	Rerank float64 `json:"rerank" doc:"Cross-encoder."`
-	Total  float64 `json:"total"`
+	Rewrite   float64 `json:"rewrite,omitempty" doc:"LLM, where one writes queries."`
+	Embed     float64 `json:"embed" doc:"Query to embedding."`
+	Search    float64 `json:"search" doc:"Milvus."`
+	Live      float64 `json:"live" doc:"Liveness check and text, in the catalog."`
+	Rerank    float64 `json:"rerank" doc:"Cross-encoder."`
+	Shape     float64 `json:"shape" doc:"Leaving out, reordering."`
+	Expand    float64 `json:"expand,omitempty" doc:"What lies around hits."`
+	Highlight float64 `json:"highlight,omitempty" doc:"Best sentences."`
+	Total     float64 `json:"total"`
 }
 
 // SearchResult answers a Search, best hit first.
@@ -229,8 +237,9 @@ type SearchResult struct {
 	Candidates int      `json:"candidates" doc:"Live chunks that the bi-encoder found."`
 	Reranked   int      `json:"reranked" doc:"Of them, how many the cross-encoder read."`
 	Ended      string   `json:"rerank_ended,omitempty" enum:"all,enough,busy,deadline" doc:"Why reranking ended: all candidates read; the rest not expected to change the hits; other work waited for the encoder; time ran out."`
-	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed, rebuilding (the collection is being rebuilt: what is not filled yet is missing)."`
+	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed, rebuilding (the collection is being rebuilt: what is not filled yet is missing), query_clipped (longer than the bi-encoder reads), min_relevance (nothing reranked, so nothing dropped), mmr_failed, expand_failed, highlight_partial, rewrite_failed."`
 	TimingsMS  Timings  `json:"timings_ms"`
+	Shaped
 }
 
 // Hit is one chunk found.
@@ -241,7 +250,7 @@ type Hit struct {
 	Filename   string         `json:"filename"`
 	Header     string         `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
 	Text       string         `json:"text"`
-	Parent     *Parent        `json:"parent,omitempty" doc:"The section around it, where the document is cut as parent-child and the section has more than this chunk."`
+	Parent     *Parent        `json:"parent,omitempty" doc:"What is around it: the section, where the document is cut as parent-child and the section has more than this chunk, or what neighbours or expand asked for."`
 	Headings   []string       `json:"headings" doc:"Titles of the sections around it, outermost first."`
 	PageStart  int            `json:"page_start,omitempty" doc:"First page, from 1; left out where the format has no pages."`
 	PageEnd    int            `json:"page_end,omitempty" doc:"Last page."`
@@ -250,13 +259,17 @@ type Hit struct {
 	Scores     rag.Scores     `json:"scores"`
 	DenseRank  int            `json:"dense_rank" doc:"Place in the bi-encoder's order, from 1."`
 	RankedBy   string         `json:"ranked_by" enum:"blend,dense"`
+	Highlights []Highlight    `json:"highlights,omitempty" doc:"Best sentences of text, in its order, where highlight asked for them."`
 }
 
-// Parent is the stretch of a section that a chunk stands in.
+// Parent is the stretch of a document that a chunk stands in.
 type Parent struct {
-	Span   rag.Span `json:"span" doc:"Place in the document's normalised text."`
-	Header string   `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
-	Text   string   `json:"text"`
+	Span      rag.Span      `json:"span" doc:"Place in the document's normalised text."`
+	Header    string        `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
+	Text      string        `json:"text"`
+	PageStart int           `json:"page_start,omitempty" doc:"First page, where it is not the chunk's own."`
+	PageEnd   int           `json:"page_end,omitempty" doc:"Last page, where it is not the chunk's own."`
+	ChunkIDs  []rag.ChunkID `json:"chunk_ids,omitempty" doc:"The chunks that neighbours or expand put together; left out for a section kept by parent-child chunking."`
 }
 
 // ContextRequest asks a collection for text that is ready for a prompt.

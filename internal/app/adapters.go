@@ -98,8 +98,12 @@ func (c collections) Create(ctx context.Context, tenant string, n api.NewCollect
 	if err != nil {
 		return rag.Collection{}, err
 	}
+	retrieval, err := newRetrieval(n.Retrieval)
+	if err != nil {
+		return rag.Collection{}, err
+	}
 	return c.CreateCollection(ctx, rag.Collection{
-		Tenant: tenant, Name: n.Name, BiEncoder: name, Dimension: encoder.spec.Dimension, Fields: n.Fields, Chunking: chunking, Generation: 1,
+		Tenant: tenant, Name: n.Name, BiEncoder: name, Dimension: encoder.spec.Dimension, Fields: n.Fields, Chunking: chunking, Retrieval: retrieval, Generation: 1,
 	})
 }
 

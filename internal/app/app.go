@@ -143,11 +143,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: a.parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 	}, encoders, a.catalog}
 	a.server, err = httpapi.New(httpapi.Deps{
-		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
+		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Retrievals: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
-		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
+		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Caches: encoders, Packer: packer{encoders},
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
+			Vectors: index, Around: a.catalog, Texts: texts{a.catalog, blobs}, Clips: encoders.clips, Calibration: encoders.defCE.Calibration,
 		},
 		Encoders: encoders, OpenAI: httpapi.OpenAI{
 			Files: a.catalog, FileIntake: intake, Originals: blobs, Stores: a.catalog, StoreFiles: a.catalog, FileBatches: a.catalog,

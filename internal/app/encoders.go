@@ -36,6 +36,8 @@ type encoders struct {
 
 	mu      sync.Mutex
 	bi      map[string]*biEncoder
+	crosses []*encode.CrossEncoder
+	kept    int64 // bytes of embeddings kept by each bi-encoder
 	closers []func() error
 }
 
@@ -66,7 +68,7 @@ func passagePrefix(t *tokenizer.Tokenizer, spec model.Spec) (int, error) {
 func openEncoders(ctx context.Context, library string, store *model.Store, s config.Settings, log *slog.Logger) (*encoders, error) {
 	e := &encoders{
 		store: store, log: log.With("component", "encoders"), bi: map[string]*biEncoder{},
-		how: howToRun{provider: s.ExecutionProvider, kernels: s.Kernels},
+		how: howToRun{provider: s.ExecutionProvider, kernels: s.Kernels}, kept: s.KeptEmbeddingBytes,
 	}
 	var err error
 	if e.defBi, err = pick(store, model.BiEncoder, s.BiEncoder); err != nil {
@@ -111,9 +113,11 @@ func (e *encoders) crossEncoder(ctx context.Context, spec model.Spec, s config.S
 	if err != nil {
 		return nil, err
 	}
-	return encode.NewCrossEncoder(session, tokens, encode.CrossSpec{
+	cross := encode.NewCrossEncoder(session, tokens, encode.CrossSpec{
 		MaxTokens: spec.MaxTokens, PassageTokens: s.PassageTokens, KeptPassages: s.KeptPassages, KeptScores: s.KeptScores,
-	}, e.lanes), nil
+	}, e.lanes)
+	e.crosses = append(e.crosses, cross)
+	return cross, nil
 }
 
 // pick gives the named model, or the manifest's default of its kind.
@@ -175,7 +179,7 @@ func (e *encoders) open(ctx context.Context, name string) (*biEncoder, error) {
 	}
 	b := &biEncoder{spec: spec, prefix: prefix, Tokenizer: tokens, BiEncoder: encode.NewBiEncoder(session, tokens, encode.BiSpec{
 		MaxTokens: spec.MaxTokens, Pooling: spec.Pooling, Normalize: spec.Normalize, Dimension: spec.Dimension,
-		QueryPrefix: spec.QueryPrefix, PassagePrefix: spec.PassagePrefix,
+		QueryPrefix: spec.QueryPrefix, PassagePrefix: spec.PassagePrefix, KeptBytes: e.kept,
 	}, e.lanes)}
 	e.bi[name] = b
 	return b, nil

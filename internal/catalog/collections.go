@@ -11,7 +11,7 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.strategy, c.max_tokens, c.overlap, c.min_tokens, c.parent_tokens, c.generation, c.created_at,
+const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.strategy, c.max_tokens, c.overlap, c.min_tokens, c.parent_tokens, c.retrieval, c.generation, c.created_at,
 	` + rebuilding
 
 // rebuilding is true of a collection c that search misses documents of: a rebuild of it has begun and is not over, or has
@@ -22,15 +22,20 @@ const rebuilding = `EXISTS (SELECT 1 FROM jobs r WHERE r.collection_id = c.id AN
 
 func scanCollection(r row) (rag.Collection, error) {
 	var c rag.Collection
-	var fields string
+	var fields, retrieval string
 	var created int64
 	if err := r.Scan(&c.ID, &c.Tenant, &c.Name, &c.BiEncoder, &c.Dimension, &fields,
-		&c.Chunking.Strategy, &c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Chunking.MinTokens, &c.Chunking.ParentTokens, &c.Generation, &created, &c.Rebuilding); err != nil {
+		&c.Chunking.Strategy, &c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Chunking.MinTokens, &c.Chunking.ParentTokens, &retrieval, &c.Generation, &created, &c.Rebuilding); err != nil {
 		return rag.Collection{}, err
 	}
 	c.CreatedAt = fromMicros(created)
 	if err := json.Unmarshal([]byte(fields), &c.Fields); err != nil {
 		return rag.Collection{}, fmt.Errorf("read fields of collection %d: %w", c.ID, err)
+	}
+	if retrieval != "" {
+		if err := json.Unmarshal([]byte(retrieval), &c.Retrieval); err != nil {
+			return rag.Collection{}, fmt.Errorf("read retrieval of collection %d: %w", c.ID, err)
+		}
 	}
 	return c, nil
 }
@@ -47,6 +52,10 @@ func (c *Catalog) CreateCollection(ctx context.Context, n rag.Collection) (rag.C
 	if err != nil {
 		return rag.Collection{}, err
 	}
+	retrieval, err := toJSON(n.Retrieval)
+	if err != nil {
+		return rag.Collection{}, err
+	}
 	err = c.inTx(ctx, "create collection "+n.Name, func(tx *transaction) error {
 		_, err := collectionByName(ctx, tx, n.Tenant, n.Name)
 		if err == nil {
@@ -59,10 +68,10 @@ func (c *Catalog) CreateCollection(ctx context.Context, n rag.Collection) (rag.C
 			return err
 		}
 		return tx.QueryRowContext(ctx, `INSERT INTO collections
-			(tenant, name, bi_encoder, dimension, fields, strategy, max_tokens, overlap, min_tokens, parent_tokens, generation, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			(tenant, name, bi_encoder, dimension, fields, strategy, max_tokens, overlap, min_tokens, parent_tokens, retrieval, generation, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			n.Tenant, n.Name, n.BiEncoder, n.Dimension, fields, n.Chunking.Strategy, n.Chunking.MaxTokens, n.Chunking.Overlap,
-			n.Chunking.MinTokens, n.Chunking.ParentTokens, n.Generation, micros(n.CreatedAt)).Scan(&n.ID)
+			n.Chunking.MinTokens, n.Chunking.ParentTokens, retrieval, n.Generation, micros(n.CreatedAt)).Scan(&n.ID)
 	})
 	if err != nil {
 		return rag.Collection{}, err

@@ -33,27 +33,28 @@ type Settings struct {
 	MilvusTimeout     time.Duration `name:"milvus-timeout" default:"10s" help:"Longest time one Milvus call may take. Defaults to 10s."`
 	MilvusLiteCommand string        `name:"milvus-lite-command" default:"" help:"The milvus-lite program of the embedded Milvus. Defaults to .deps/milvus-lite/bin/milvus-lite, else milvus-lite on the PATH."`
 
-	ReconcileEvery  time.Duration `name:"reconcile-every" default:"24h" help:"How often every collection is compared with Milvus and repaired; 0 for never. Defaults to 24h."`
-	IngestWorkers   int           `name:"ingest-workers" default:"4" help:"Documents ingested at the same time. Defaults to 4."`
-	ParseTimeout    time.Duration `name:"parse-timeout" default:"5m" help:"Longest time the parsing of one document may take. Defaults to 5m."`
-	ParseCrashes    int           `name:"parse-crashes" default:"2" help:"Deaths of a worker while it parses a document after which that document fails. More are for where workers are killed from outside, such as for memory. Defaults to 2."`
-	OCR             string        `name:"ocr" enum:"none,tesseract" default:"none" help:"What reads pages of a PDF that are pictures, such as scans (docs/ocr.md). Defaults to none: they are left out, with a warning."`
-	OCRCommand      string        `name:"ocr-command" default:"tesseract" help:"The tesseract program, on the PATH or with its path. Defaults to tesseract."`
-	OCRLanguage     string        `name:"ocr-language" default:"eng" help:"Languages that tesseract reads, as it names them, joined by +, such as deu+eng. Defaults to eng."`
-	OCRMaxPages     int           `name:"ocr-max-pages" default:"500" help:"Pages of one document that are read so, at most. Defaults to 500."`
-	OCRPageTimeout  time.Duration `name:"ocr-page-timeout" default:"1m" help:"Longest time that reading one page may take. Defaults to 1m."`
-	MaxUploadBytes  int64         `name:"max-upload-bytes" default:"268435456" help:"Largest file that is taken, in bytes. Defaults to 268435456 (256 MiB)."`
-	MaxArchiveBytes int64         `name:"max-archive-bytes" default:"2147483648" help:"Largest ZIP or TAR that is taken as a batch, in bytes. A ZIP lies in the data folder while it is read. Defaults to 2147483648 (2 GiB)."`
-	MaxBatchBytes   int64         `name:"max-batch-bytes" default:"10737418240" help:"Most bytes that one archive may unpack to. Defaults to 10737418240 (10 GiB)."`
-	MaxSearches     int           `name:"max-searches" default:"64" help:"Searches in work or waiting; more are answered 429. Defaults to 64."`
-	SearchDeadline  time.Duration `name:"search-deadline" default:"2s" help:"Time a search may take when the request names none; what is not reranked by then keeps the bi-encoder's order. Defaults to 2s."`
-	RerankTime      time.Duration `name:"rerank-time" default:"350ms" help:"Time reranking may take in a search that names no deadline; what is not read by then keeps the bi-encoder's order. 0 leaves it all of the deadline. Defaults to 350ms."`
-	RerankTolerance float64       `name:"rerank-tolerance" default:"0" help:"Reranking ends when the candidates not yet read are expected to take fewer than this many of the places asked for, such as 0.5. Defaults to 0: all are read."`
-	RerankSure      int           `name:"rerank-sure" default:"35" help:"Candidates that reranking reads whatever other work waits for the encoder; those after them it reads only while none waits. 0 reads all. Defaults to 35."`
-	PassageTokens   int           `name:"rerank-passage-tokens" default:"0" help:"Tokens of a passage that the cross-encoder reads, the best window of it for the query. 0 reads all. Defaults to 0."`
-	KeptPassages    int           `name:"kept-passages" default:"8192" help:"Passages whose token ids are kept in memory for reranking, about 1 KiB each. Defaults to 8192."`
-	KeptScores      int           `name:"kept-scores" default:"65536" help:"Reranking scores kept in memory, by query and passage, about 200 bytes each. Defaults to 65536."`
-	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"20s" help:"Time for requests and jobs in work to end after SIGTERM. Defaults to 20s."`
+	ReconcileEvery     time.Duration `name:"reconcile-every" default:"24h" help:"How often every collection is compared with Milvus and repaired; 0 for never. Defaults to 24h."`
+	IngestWorkers      int           `name:"ingest-workers" default:"4" help:"Documents ingested at the same time. Defaults to 4."`
+	ParseTimeout       time.Duration `name:"parse-timeout" default:"5m" help:"Longest time the parsing of one document may take. Defaults to 5m."`
+	ParseCrashes       int           `name:"parse-crashes" default:"2" help:"Deaths of a worker while it parses a document after which that document fails. More are for where workers are killed from outside, such as for memory. Defaults to 2."`
+	OCR                string        `name:"ocr" enum:"none,tesseract" default:"none" help:"What reads pages of a PDF that are pictures, such as scans (docs/ocr.md). Defaults to none: they are left out, with a warning."`
+	OCRCommand         string        `name:"ocr-command" default:"tesseract" help:"The tesseract program, on the PATH or with its path. Defaults to tesseract."`
+	OCRLanguage        string        `name:"ocr-language" default:"eng" help:"Languages that tesseract reads, as it names them, joined by +, such as deu+eng. Defaults to eng."`
+	OCRMaxPages        int           `name:"ocr-max-pages" default:"500" help:"Pages of one document that are read so, at most. Defaults to 500."`
+	OCRPageTimeout     time.Duration `name:"ocr-page-timeout" default:"1m" help:"Longest time that reading one page may take. Defaults to 1m."`
+	MaxUploadBytes     int64         `name:"max-upload-bytes" default:"268435456" help:"Largest file that is taken, in bytes. Defaults to 268435456 (256 MiB)."`
+	MaxArchiveBytes    int64         `name:"max-archive-bytes" default:"2147483648" help:"Largest ZIP or TAR that is taken as a batch, in bytes. A ZIP lies in the data folder while it is read. Defaults to 2147483648 (2 GiB)."`
+	MaxBatchBytes      int64         `name:"max-batch-bytes" default:"10737418240" help:"Most bytes that one archive may unpack to. Defaults to 10737418240 (10 GiB)."`
+	MaxSearches        int           `name:"max-searches" default:"64" help:"Searches in work or waiting; more are answered 429. Defaults to 64."`
+	SearchDeadline     time.Duration `name:"search-deadline" default:"2s" help:"Time a search may take when the request names none; what is not reranked by then keeps the bi-encoder's order. Defaults to 2s."`
+	RerankTime         time.Duration `name:"rerank-time" default:"350ms" help:"Time reranking may take in a search that names no deadline; what is not read by then keeps the bi-encoder's order. 0 leaves it all of the deadline. Defaults to 350ms."`
+	RerankTolerance    float64       `name:"rerank-tolerance" default:"0" help:"Reranking ends when the candidates not yet read are expected to take fewer than this many of the places asked for, such as 0.5. Defaults to 0: all are read."`
+	RerankSure         int           `name:"rerank-sure" default:"35" help:"Candidates that reranking reads whatever other work waits for the encoder; those after them it reads only while none waits. 0 reads all. Defaults to 35."`
+	PassageTokens      int           `name:"rerank-passage-tokens" default:"0" help:"Tokens of a passage that the cross-encoder reads, the best window of it for the query. 0 reads all. Defaults to 0."`
+	KeptPassages       int           `name:"kept-passages" default:"8192" help:"Passages whose token ids are kept in memory for reranking, about 1 KiB each. Defaults to 8192."`
+	KeptScores         int           `name:"kept-scores" default:"65536" help:"Reranking scores kept in memory, by query and passage, about 200 bytes each. Defaults to 65536."`
+	KeptEmbeddingBytes int64         `name:"kept-embedding-bytes" default:"16777216" help:"Memory for embeddings of queries and highlighted sentences, in bytes, for each bi-encoder in use. 0 keeps none. Defaults to 16777216 (16 MiB), about 9,700 of 384 dimensions."`
+	ShutdownTimeout    time.Duration `name:"shutdown-timeout" default:"20s" help:"Time for requests and jobs in work to end after SIGTERM. Defaults to 20s."`
 
 	CallbackSecret string `name:"callback-secret" default:"" secret:"true" help:"Signs the callbacks of batches that bring no secret of their own: at least 16 characters, or whsec_ and base64. Defaults to none: such batches must bring one."`
 	CallbackAllow  string `name:"callback-allow" default:"" help:"Internal hosts that callbacks may reach all the same: names, addresses and ranges such as 10.1.0.0/16, comma-separated. Defaults to none: only the public internet."`

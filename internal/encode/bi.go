@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -22,6 +23,7 @@ type BiSpec struct {
 	QueryPrefix   string // put before every query
 	PassagePrefix string // put before every passage
 	Dimension     int
+	KeptBytes     int64 // of memory for the embeddings of queries and sentences that were asked for last; 0 keeps none
 }
 
 // BiEncoder embeds texts, each alone.
@@ -31,26 +33,63 @@ type BiEncoder struct {
 	spec      BiSpec
 	lanes     *Lanes
 	batches   batches
+	vectors   *kept[digest, rag.Embedding] // of queries and sentences
 }
+
+// keptVectorBytes is what an embedding takes beside its numbers: key, list and map entries.
+const keptVectorBytes = 200
 
 // NewBiEncoder puts a bi-encoder together; lanes are shared by all encoders of a process.
 func NewBiEncoder(s Session, t Tokenizer, spec BiSpec, lanes *Lanes) *BiEncoder {
-	return &BiEncoder{session: s, tokenizer: t, spec: spec, lanes: lanes}
+	entries := spec.KeptBytes / int64(4*spec.Dimension+keptVectorBytes)
+	return &BiEncoder{session: s, tokenizer: t, spec: spec, lanes: lanes, vectors: newKept[digest, rag.Embedding](int(entries))}
 }
 
-// EmbedQuery embeds a query on the interactive lane. What is over the model's tokens is cut off.
+// EmbedQuery embeds a query on the interactive lane; what was asked for lately is kept. What is over the model's tokens is cut
+// off.
 func (e *BiEncoder) EmbedQuery(ctx context.Context, text string) (rag.Embedding, error) {
-	ids, err := e.tokenizer.Encode(e.spec.QueryPrefix + text)
-	if err != nil {
-		return nil, err
+	if vector, ok := e.vectors.get(digestOf(e.spec.QueryPrefix + text)); ok {
+		return slices.Clone(vector), nil
 	}
 	var vector rag.Embedding
-	err = e.lanes.Do(ctx, InteractiveLane, func(ctx context.Context) error {
-		vector, err = e.embed(ctx, ids, e.spec.Normalize)
+	err := e.lanes.Do(ctx, InteractiveLane, func(ctx context.Context) (err error) {
+		vector, err = e.embedNew(ctx, e.spec.QueryPrefix+text)
 		return err
 	})
 	return vector, err
 }
+
+// embedKept embeds a text as the model reads it, prefix included, unless its embedding is kept.
+func (e *BiEncoder) embedKept(ctx context.Context, text string) (rag.Embedding, error) {
+	if vector, ok := e.vectors.get(digestOf(text)); ok {
+		return slices.Clone(vector), nil
+	}
+	return e.embedNew(ctx, text)
+}
+
+// embedNew embeds a text as the model reads it, prefix included, and keeps the embedding: the text is the key, so that what is
+// kept is never another text's.
+func (e *BiEncoder) embedNew(ctx context.Context, text string) (rag.Embedding, error) {
+	ids, err := e.tokenizer.Encode(text)
+	if err != nil {
+		return nil, err
+	}
+	vector, err := e.embed(ctx, ids, e.spec.Normalize)
+	if err == nil {
+		e.vectors.add(digestOf(text), slices.Clone(vector))
+	}
+	return vector, err
+}
+
+// Clips reports whether a query has more tokens than the model reads.
+func (e *BiEncoder) Clips(text string) (bool, error) {
+	ids, err := e.tokenizer.Encode(e.spec.QueryPrefix + text)
+	t := e.tokenizer.Template()
+	return len(ids)+len(t.Prefix)+len(t.Suffix) > e.spec.MaxTokens, err
+}
+
+// Cache tells what the encoder keeps.
+func (e *BiEncoder) Cache() Cache { return e.vectors.told() }
 
 // EmbedPassages embeds passages on the batch lane, in parallel; the embeddings come in the order of the texts.
 func (e *BiEncoder) EmbedPassages(ctx context.Context, texts []string) ([]rag.Embedding, error) {

@@ -87,6 +87,9 @@ func (e *CrossEncoder) Score(ctx context.Context, p Pairs) (Scores, error) {
 	return s.scores(), err
 }
 
+// Caches tells what the encoder keeps: scores of pairs, and token ids of passages.
+func (e *CrossEncoder) Caches() (scores, passages Cache) { return e.scores.told(), e.tokens.told() }
+
 func (e *CrossEncoder) score(ctx context.Context, query []int32, d digest, passage string) (logit float32, err error) {
 	ids, ok := e.tokens.get(d)
 	if !ok {

@@ -54,7 +54,7 @@ func (s *Server) collectionRoutes(service huma.API) {
 	})
 
 	register(s, service, huma.Operation{
-		OperationID: "patch-collection", Method: http.MethodPatch, Path: "/collections/{collection}", Summary: "Change how a collection's documents are cut",
+		OperationID: "patch-collection", Method: http.MethodPatch, Path: "/collections/{collection}", Summary: "Change how a collection's documents are cut and its searches rank",
 		Description: "What is uploaded from now on is cut so. A document that is there is cut anew when it is uploaded again, also with the same bytes.",
 		Tags:        []string{"collections"}, Errors: []int{http.StatusNotFound},
 	}, s.patchCollection)
@@ -72,14 +72,25 @@ func (s *Server) collectionRoutes(service huma.API) {
 	})
 }
 
-// patchCollection changes what later uploads are cut by.
+// patchCollection changes what later uploads are cut by, and how searches rank.
 func (s *Server) patchCollection(ctx context.Context, in *struct {
 	CollectionPath
 	Body api.CollectionPatch
 }) (*collectionBody, error) {
-	c, err := s.deps.Chunkings.SetChunking(ctx, tenant(ctx), in.Collection, in.Body.Chunking)
-	if err != nil {
-		return nil, err
+	if in.Body.Chunking == nil && in.Body.Retrieval == nil {
+		return nil, rag.Invalid("", "nothing is to be changed: give chunking, retrieval or both")
+	}
+	var c rag.Collection
+	var err error
+	if in.Body.Retrieval != nil {
+		if c, err = s.deps.Retrievals.SetRetrieval(ctx, tenant(ctx), in.Collection, *in.Body.Retrieval); err != nil {
+			return nil, below("/retrieval", err)
+		}
+	}
+	if in.Body.Chunking != nil {
+		if c, err = s.deps.Chunkings.SetChunking(ctx, tenant(ctx), in.Collection, *in.Body.Chunking); err != nil {
+			return nil, err
+		}
 	}
 	return s.counted(ctx, c)
 }
@@ -95,7 +106,7 @@ func (s *Server) counted(ctx context.Context, c rag.Collection) (*collectionBody
 
 func collectionOf(c rag.Collection, counts rag.Counts) api.Collection {
 	return api.Collection{
-		Name: c.Name, Model: c.BiEncoder, Dimension: c.Dimension, Fields: listOf(c.Fields), Chunking: c.Chunking, CreatedAt: c.CreatedAt,
+		Name: c.Name, Model: c.BiEncoder, Dimension: c.Dimension, Fields: listOf(c.Fields), Chunking: c.Chunking, Retrieval: c.Retrieval.Over(rag.DefaultRetrieval()), CreatedAt: c.CreatedAt,
 		Documents: api.DocumentCounts{Total: counts.Total, Ready: counts.Ready, Pending: counts.Pending, Failed: counts.Failed, Canceled: counts.Canceled},
 		Chunks:    counts.Chunks, Rebuilding: c.Rebuilding,
 	}

@@ -25,12 +25,10 @@ func (s *Server) searchRoutes(service huma.API) {
 		if err != nil {
 			return nil, err
 		}
+		hits, shaped := shapedOf(result, in.Body.GroupBy != "")
 		out := api.SearchResult{
-			Hits: []api.Hit{}, RankedBy: result.RankedBy, Candidates: result.Candidates, Reranked: result.Reranked, Ended: result.Ended,
-			Degraded: listOf(result.Degraded), TimingsMS: timingsOf(result.Timings),
-		}
-		for _, h := range result.Hits {
-			out.Hits = append(out.Hits, hitOf(h))
+			Hits: hits, RankedBy: result.RankedBy, Candidates: result.Candidates, Reranked: result.Reranked, Ended: result.Ended,
+			Degraded: listOf(result.Degraded), TimingsMS: timingsOf(result.Timings), Shaped: shaped,
 		}
 		return &struct{ Body api.SearchResult }{out}, nil
 	})
@@ -42,6 +40,9 @@ func (s *Server) searchRoutes(service huma.API) {
 		CollectionPath
 		Body api.ContextRequest
 	}) (*struct{ Body api.Context }, error) {
+		if err := checkContext(in.Body.Search); err != nil {
+			return nil, err
+		}
 		c, result, err := s.search(ctx, in.Collection, in.Body.Search)
 		if err != nil {
 			return nil, err
@@ -73,7 +74,7 @@ func (s *Server) search(ctx context.Context, collection string, q api.Search) (r
 	if err != nil {
 		return c, retrieve.Result{}, err
 	}
-	filter, err := rag.ParseFilter(q.Filter, "/filter")
+	query, err := s.query(c, q)
 	if err != nil {
 		return c, retrieve.Result{}, err
 	}
@@ -86,18 +87,7 @@ func (s *Server) search(ctx context.Context, collection string, q api.Search) (r
 			Message: "too many searches are waiting; try again in a second",
 		}
 	}
-	deadline, rerankTime, tolerance, sure := s.options.SearchDeadline, s.options.RerankTime, s.options.RerankTolerance, s.options.RerankSure
-	if q.DeadlineMS > 0 {
-		deadline, rerankTime = time.Duration(q.DeadlineMS)*time.Millisecond, 0
-	}
-	if q.Exhaustive {
-		tolerance, rerankTime, sure = 0, 0, 0
-	}
-	result, err := s.deps.Retriever.Search(ctx, retrieve.Query{
-		Collection: c, Text: q.Query, TopK: q.TopK, Candidates: max(q.Candidates, q.TopK),
-		Rerank: q.Rerank == nil || *q.Rerank, Filter: filter, Deadline: deadline,
-		RerankTime: rerankTime, Tolerance: tolerance, Sure: sure,
-	})
+	result, err := s.deps.Retriever.Search(ctx, query)
 	if err == nil {
 		s.metrics.searched(result)
 	}
@@ -117,7 +107,7 @@ func parentOf(p *rag.Parent) *api.Parent {
 	if p == nil {
 		return nil
 	}
-	return &api.Parent{Span: p.Span, Header: p.Header, Text: p.Text}
+	return &api.Parent{Span: p.Span, Header: p.Header, Text: p.Text, PageStart: p.PageStart, PageEnd: p.PageEnd, ChunkIDs: p.Chunks}
 }
 
 func sourceOf(p rag.Passage) api.Source {
@@ -130,7 +120,10 @@ func sourceOf(p rag.Passage) api.Source {
 
 func timingsOf(t retrieve.Timings) api.Timings {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return api.Timings{Embed: ms(t.Embed), Search: ms(t.Search), Live: ms(t.Live), Rerank: ms(t.Rerank), Total: ms(t.Total)}
+	return api.Timings{
+		Rewrite: ms(t.Rewrite), Embed: ms(t.Embed), Search: ms(t.Search), Live: ms(t.Live), Rerank: ms(t.Rerank),
+		Shape: ms(t.Shape), Expand: ms(t.Expand), Highlight: ms(t.Highlight), Total: ms(t.Total),
+	}
 }
 
 // listOf makes a missing list an empty one, which is what JSON shows.

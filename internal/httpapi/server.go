@@ -38,6 +38,12 @@ type Chunkings interface {
 	SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error)
 }
 
+// Retrievals change how collections are searched.
+type Retrievals interface {
+	// SetRetrieval changes what a collection says of its retrieval.
+	SetRetrieval(ctx context.Context, tenant, name string, changes api.NewRetrieval) (rag.Collection, error)
+}
+
 // Overview lists and counts.
 type Overview interface {
 	Collections(ctx context.Context, tenant string) ([]rag.Collection, error)
@@ -170,6 +176,7 @@ type Check struct {
 type Deps struct {
 	Collections  Collections
 	Chunkings    Chunkings
+	Retrievals   Retrievals
 	Overview     Overview
 	Fingerprints Fingerprints
 	Intake       Intake
@@ -191,7 +198,8 @@ type Deps struct {
 	Keys         Keys
 	Models       Models
 	Stats        Stats
-	Lanes        Lanes // of the encoders; nil where there are none
+	Lanes        Lanes  // of the encoders; nil where there are none
+	Caches       Caches // of the encoders; nil where there are none
 	Encoders     Encoders
 	OpenAI       OpenAI
 	Checks       []Check
@@ -239,6 +247,7 @@ func New(deps Deps, options Options) (*Server, error) {
 	s.watch, s.turns = newWatch(deps.Jobs), newTurns(s.searches)
 	s.engine.UseRawPath = true // %2F in a document's id is no end of a path segment
 	s.metrics = newMetrics(deps.Stats, deps.Lanes, s.log)
+	s.metrics.watchCaches(deps.Caches)
 	if err := s.engine.SetTrustedProxies(nil); err != nil {
 		return nil, fmt.Errorf("set trusted proxies: %w", err)
 	}

@@ -155,12 +155,18 @@ func (s Spec) validateKind() error {
 		if s.ScoreType != "" {
 			return errors.New("a bi-encoder has no score_type")
 		}
+		if s.Calibration != nil {
+			return errors.New("a bi-encoder has no calibration: it is a cross-encoder's")
+		}
 	case CrossEncoder:
 		if s.ScoreType != ScoreLogit {
 			return fmt.Errorf("score_type is %q; it must be %s", s.ScoreType, ScoreLogit)
 		}
 		if s.Dimension != 0 || s.Pooling != "" || s.Normalize || s.QueryPrefix != "" || s.PassagePrefix != "" {
 			return errors.New("dimension, pooling, normalize and prefixes are a bi-encoder's, not a cross-encoder's")
+		}
+		if s.Calibration != nil {
+			return s.Calibration.Check()
 		}
 	default:
 		return fmt.Errorf("kind is %q; it must be %s or %s", s.Kind, BiEncoder, CrossEncoder)

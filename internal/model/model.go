@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/redkite/redkite/internal/encode"
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // Kind says what a model does.
@@ -41,21 +42,25 @@ const ScoreLogit = "logit"
 
 // Spec is one model as its manifest states it.
 type Spec struct {
-	Name          string     `yaml:"name" json:"name"`
-	Kind          Kind       `yaml:"kind" json:"kind"`
-	Files         []File     `yaml:"files" json:"files"`
-	Inputs        []string   `yaml:"inputs,flow" json:"inputs"`
-	Outputs       []string   `yaml:"outputs,flow" json:"outputs"` // in the graph's order; the first is used
-	Dimension     int        `yaml:"dimension,omitempty" json:"dimension,omitempty"`
-	MaxTokens     int        `yaml:"max_tokens" json:"max_tokens"` // in one run, special tokens included
-	Pooling       string     `yaml:"pooling,omitempty" json:"pooling,omitempty"`
-	Normalize     bool       `yaml:"normalize,omitempty" json:"normalize,omitempty"`
-	QueryPrefix   string     `yaml:"query_prefix,omitempty" json:"query_prefix,omitempty"`
-	PassagePrefix string     `yaml:"passage_prefix,omitempty" json:"passage_prefix,omitempty"`
-	ScoreType     string     `yaml:"score_type,omitempty" json:"score_type,omitempty"`
-	Licence       string     `yaml:"licence" json:"licence"`
-	Source        string     `yaml:"source" json:"source"`
-	Provenance    Provenance `yaml:"provenance,omitempty" json:"provenance"`
+	Name          string   `yaml:"name" json:"name"`
+	Kind          Kind     `yaml:"kind" json:"kind"`
+	Files         []File   `yaml:"files" json:"files"`
+	Inputs        []string `yaml:"inputs,flow" json:"inputs"`
+	Outputs       []string `yaml:"outputs,flow" json:"outputs"` // in the graph's order; the first is used
+	Dimension     int      `yaml:"dimension,omitempty" json:"dimension,omitempty"`
+	MaxTokens     int      `yaml:"max_tokens" json:"max_tokens"` // in one run, special tokens included
+	Pooling       string   `yaml:"pooling,omitempty" json:"pooling,omitempty"`
+	Normalize     bool     `yaml:"normalize,omitempty" json:"normalize,omitempty"`
+	QueryPrefix   string   `yaml:"query_prefix,omitempty" json:"query_prefix,omitempty"`
+	PassagePrefix string   `yaml:"passage_prefix,omitempty" json:"passage_prefix,omitempty"`
+	ScoreType     string   `yaml:"score_type,omitempty" json:"score_type,omitempty"`
+
+	// Calibration makes probabilities of a cross-encoder's final scores; nil where none is known.
+	Calibration *rag.Calibration `yaml:"calibration,omitempty" json:"calibration,omitempty"`
+
+	Licence    string     `yaml:"licence" json:"licence"`
+	Source     string     `yaml:"source" json:"source"`
+	Provenance Provenance `yaml:"provenance,omitempty" json:"provenance"`
 
 	Dir string `yaml:"-" json:"-"` // the folder of the manifest that states it
 }

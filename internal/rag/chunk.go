@@ -53,11 +53,14 @@ type Chunk struct {
 }
 
 // Parent is the stretch of a document around a small chunk that is shown in its place. It is of the chunk's section and
-// page.
+// page, unless a search put what lies around a hit together: then it has pages and chunks of its own.
 type Parent struct {
-	Span   Span
-	Header string // as a chunk's
-	Text   string
+	Span      Span
+	Header    string // as a chunk's
+	Text      string
+	PageStart int       // 0 for the chunk's own
+	PageEnd   int       // 0 for the chunk's own
+	Chunks    []ChunkID // that it was put together of; nil for a parent that ingestion made
 }
 
 // Shown is the chunk's text under the header of its table.

@@ -37,7 +37,8 @@ type Collection struct {
 	Dimension  int    // of the bi-encoder's embeddings
 	Fields     []Field
 	Chunking   Chunking
-	Generation int // number of the live generation, from 1
+	Retrieval  NewRetrieval // what the collection says of it; Over(DefaultRetrieval()) is what holds
+	Generation int          // number of the live generation, from 1
 	CreatedAt  time.Time
 	Rebuilding bool // the index is being made anew: search misses what is not filled yet
 }
@@ -339,8 +340,8 @@ func (p Principal) MayWrite() bool { return p.Scope != ScopeRead }
 type Scores struct {
 	Dense       *float64 `json:"dense"`        // cosine similarity of query and chunk, -1 to 1
 	RerankLogit *float64 `json:"rerank_logit"` // the cross-encoder's raw output; no fixed range
-	Blend       *float64 `json:"blend"`        // mean of the z-scored dense score and logit; orders one result only
-	Relevance   *float64 `json:"relevance"`    // logistic of the logit, 0 to 1; not yet calibrated
+	Blend       *float64 `json:"blend"`        // weighted mean of the normalised dense score and logit; orders one result only
+	Relevance   *float64 `json:"relevance"`    // of the blend, 0 to 1; a probability where the cross-encoder is calibrated
 }
 
 // Hit is a candidate after reranking and the liveness check.

@@ -8,14 +8,32 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// crossWeight is the cross-encoder's share of the blend. It was fixed on development queries, not on the test sets
-// (models/redkite-reranker-small-en/README.md): alone, that cross-encoder orders scientific claims worse than the
-// bi-encoder does; blended half and half it was better than either on every set tried.
-const crossWeight = 0.5
+// Blending says how cross-encoder and first stage make the final score. The zero value is rag.DefaultRetrieval's.
+type Blending struct {
+	Weight        float64 // of the cross-encoder, 0 to 1
+	Normalisation rag.Normalisation
+}
 
-// blend orders hits by the weighted mean of the z-scored logit and the z-scored dense score. Hits without a logit
+// settled puts the defaults in where nothing is said.
+func (b Blending) settled() Blending {
+	if b.Normalisation == "" {
+		d := rag.DefaultRetrieval()
+		return Blending{Weight: d.CrossWeight, Normalisation: d.Normalisation}
+	}
+	return b
+}
+
+// mixer makes what blends logits and dense scores that were read together.
+func (b Blending) mixer(cross, dense []float64) mixer {
+	if b.Normalisation == rag.NormaliseMinMax {
+		return mixer{cross: rangeOf(cross), dense: rangeOf(dense), weight: b.Weight}
+	}
+	return mixer{cross: spreadOf(cross), dense: spreadOf(dense), weight: b.Weight}
+}
+
+// blend orders hits by the weighted mean of the normalised logit and the normalised dense score. Hits without a logit
 // follow in the bi-encoder's order: they are what was least promising. Ties keep the bi-encoder's order.
-func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
+func blend(hits []rag.Hit, logits []float32, scored []bool, how Blending) []rag.Hit {
 	var cross, dense []float64
 	for i, h := range hits {
 		if scored[i] {
@@ -23,7 +41,7 @@ func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 			dense = append(dense, *h.Scores.Dense)
 		}
 	}
-	mix := mixer{cross: spreadOf(cross), dense: spreadOf(dense)}
+	mix := how.mixer(cross, dense)
 	ranked := make([]rag.Hit, 0, len(cross))
 	var rest []rag.Hit
 	for i, h := range hits {
@@ -33,8 +51,7 @@ func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 		}
 		logit := float64(logits[i])
 		mixed := mix.score(logit, *h.Scores.Dense)
-		relevance := 1 / (1 + math.Exp(-logit))
-		h.Scores.RerankLogit, h.Scores.Blend, h.Scores.Relevance = &logit, &mixed, &relevance
+		h.Scores.RerankLogit, h.Scores.Blend = &logit, &mixed
 		h.RankedBy = rag.RankedByBlend
 		ranked = append(ranked, h)
 	}
@@ -42,19 +59,22 @@ func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 	return append(ranked, rest...)
 }
 
-// mixer blends logits and dense scores, each standardised over what was scored.
-type mixer struct{ cross, dense spread }
+// mixer blends logits and dense scores, each normalised over what was scored.
+type mixer struct {
+	cross, dense spread
+	weight       float64 // of cross
+}
 
 func (m mixer) score(logit, dense float64) float64 {
-	return crossWeight*m.cross.z(logit) + (1-crossWeight)*m.dense.z(dense)
+	return m.weight*m.cross.z(logit) + (1-m.weight)*m.dense.z(dense)
 }
 
 // logitFor is the logit with which a passage of that dense score reaches a blend of mixed.
 func (m mixer) logitFor(mixed, dense float64) float64 {
-	return m.cross.mean + m.cross.deviation*(mixed-(1-crossWeight)*m.dense.z(dense))/crossWeight
+	return m.cross.mean + m.cross.deviation*(mixed-(1-m.weight)*m.dense.z(dense))/m.weight
 }
 
-// spread is a mean and a standard deviation.
+// spread is a mean and a standard deviation, or the least and the range.
 type spread struct{ mean, deviation float64 }
 
 func spreadOf(xs []float64) spread {
@@ -68,6 +88,15 @@ func spreadOf(xs []float64) spread {
 	}
 	s.deviation = math.Sqrt(s.deviation / float64(len(xs)))
 	return s
+}
+
+// rangeOf gives the least and the range: with it z is from 0 to 1.
+func rangeOf(xs []float64) spread {
+	if len(xs) == 0 {
+		return spread{}
+	}
+	least := slices.Min(xs)
+	return spread{mean: least, deviation: slices.Max(xs) - least}
 }
 
 // flat says that the values do not differ.

@@ -41,7 +41,8 @@ func TestBlend(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := blend(hits(test.dense...), test.logits, test.scored)
+			got := blend(hits(test.dense...), test.logits, test.scored, Blending{}.settled())
+			calibrate(got, nil)
 			if diff := cmp.Diff(test.want, order(got)); diff != "" {
 				t.Error(diff)
 			}

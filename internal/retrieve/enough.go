@@ -18,8 +18,8 @@ const (
 // deviation of the last few logits (candidates come in the bi-encoder's order, so those are its nearest), and asks how
 // likely it lies above what its dense score leaves it to need. models/build/avoid.py repeats the rule; its choice and
 // its cost on labelled sets stand in docs/encoders.md. A tolerance of 0 or less scores all.
-func enough(hits []rag.Hit, topK int, tolerance float64) func(logits []float32) bool {
-	if tolerance <= 0 {
+func enough(hits []rag.Hit, topK int, tolerance float64, how Blending) func(logits []float32) bool {
+	if tolerance <= 0 || how.Weight <= 0 {
 		return nil
 	}
 	dense := make([]float64, len(hits))
@@ -35,14 +35,14 @@ func enough(hits []rag.Hit, topK int, tolerance float64) func(logits []float32) 
 		for i, x := range logits {
 			cross[i] = float64(x)
 		}
-		return placesLeft(cross, dense, topK) < tolerance
+		return placesLeft(cross, dense, topK, how) < tolerance
 	}
 }
 
 // placesLeft is how many of the first topK places the candidates from len(cross) on are expected to take.
-func placesLeft(cross, dense []float64, topK int) float64 {
+func placesLeft(cross, dense []float64, topK int, how Blending) float64 {
 	n := len(cross)
-	mix := mixer{cross: spreadOf(cross), dense: spreadOf(dense[:n])}
+	mix := how.mixer(cross, dense[:n])
 	if mix.cross.flat() {
 		return math.Inf(1)
 	}
@@ -53,7 +53,7 @@ func placesLeft(cross, dense []float64, topK int) float64 {
 	slices.Sort(mixed)
 	bar := mixed[n-topK]
 	recent := spreadOf(cross[max(0, n-recentScored):])
-	deviation := max(recent.deviation, leastSpread*mix.cross.deviation)
+	deviation := max(recent.deviation, leastSpread*spreadOf(cross).deviation)
 	expected := 0.0
 	for _, d := range dense[n:] {
 		expected += 0.5 * math.Erfc((mix.logitFor(bar, d)-recent.mean)/deviation/math.Sqrt2)

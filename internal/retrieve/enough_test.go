@@ -23,7 +23,7 @@ func TestEnough(t *testing.T) {
 		{"a tighter tolerance reads more", falling, 0.001, 40},
 	}
 	for _, test := range tests {
-		rule := enough(found, 5, test.tolerance)
+		rule := enough(found, 5, test.tolerance, Blending{}.settled())
 		ended := 0
 		for n := 1; n <= len(test.logits) && ended == 0; n++ {
 			if rule(test.logits[:n]) {
@@ -34,10 +34,10 @@ func TestEnough(t *testing.T) {
 			t.Errorf("%s: enough after %d, want at most %d", test.name, ended, test.most)
 		}
 	}
-	if enough(found, 5, 0) != nil {
+	if enough(found, 5, 0, Blending{}.settled()) != nil {
 		t.Error("tolerance 0 must score all")
 	}
-	if enough(found[:3], 10, 1)(falling[:3]) {
+	if enough(found[:3], 10, 1, Blending{}.settled())(falling[:3]) {
 		t.Error("fewer candidates than places were called enough")
 	}
 }

@@ -37,7 +37,15 @@ type Retriever struct {
 	Index    Index
 	Live     Live
 	Scorer   Scorer
-	Log      *slog.Logger
+	Vectors  Vectors      // for Shape.Diversity
+	Around   Surroundings // for Shape.Neighbours and Shape.Section
+	Texts    Texts        // for them, too; nil joins chunks
+	Rewriter Rewriter     // an LLM; nil where none is configured
+	// Clips reports whether a bi-encoder does not read a query to its end; nil never asks.
+	Clips func(ctx context.Context, biEncoder, text string) (bool, error)
+	// Calibration is Scorer's; nil where none is known, and relevance is then no probability.
+	Calibration *rag.Calibration
+	Log         *slog.Logger
 }
 
 const (
@@ -45,6 +53,8 @@ const (
 	answerReserve = 10 * time.Millisecond
 	// maxFetch bounds how many candidates one search asks the index for, dead ones included.
 	maxFetch = 1000
+	// leastClipped is the shortest query, in bytes, whose tokens are counted: no encoder reads fewer.
+	leastClipped = 256
 )
 
 // Search finds the hits for q, best first. It fails only where there is nothing to give: a reranker that fails or runs
@@ -55,33 +65,84 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 
-	var res Result
+	res := Result{Calibrated: r.Calibration != nil}
+	q.Blending = q.Blending.settled()
 	if q.Collection.Rebuilding {
 		res.Degraded = append(res.Degraded, DegradedRebuilding)
 	}
-	embedder, err := r.Embedder(ctx, q.Collection.BiEncoder)
-	if err != nil {
-		return Result{}, fmt.Errorf("open bi-encoder: %w", err)
+	if q.Cursor != "" {
+		if err := r.resume(ctx, q, &res); err != nil {
+			return Result{}, err
+		}
+		res.Timings.Total = time.Since(start)
+		return res, nil
 	}
-	vector, err := embedder.EmbedQuery(ctx, q.Text)
-	if err != nil {
-		return Result{}, fmt.Errorf("embed query: %w", err)
-	}
-	res.Timings.Embed = time.Since(start)
-
-	hits, err := r.candidates(ctx, q, vector, &res.Timings)
+	all, err := r.wordings(ctx, &q, &res)
 	if err != nil {
 		return Result{}, err
 	}
+	hits, reads, err := r.pool(ctx, q, all, &res)
+	if err != nil {
+		return Result{}, err
+	}
+	r.clipped(ctx, q, all, &res)
 	res.Candidates, res.RankedBy = len(hits), rag.RankedByDense
 	if q.Rerank && len(hits) > 0 {
 		began := time.Now()
-		hits = r.rerank(ctx, q, hits, deadline, &res)
+		hits = r.rerank(ctx, q, hits, reads, deadline, &res)
+		calibrate(hits, r.Calibration)
 		res.Timings.Rerank = time.Since(began)
 	}
-	res.Hits = hits[:min(q.TopK, len(hits))]
+	r.shape(ctx, q, hits, &res)
 	res.Timings.Total = time.Since(start)
 	return res, nil
+}
+
+// found embeds one wording and gives the live candidates nearest to it.
+func (r *Retriever) found(ctx context.Context, q Query, w wording, t *Timings) ([]rag.Hit, error) {
+	began := time.Now()
+	vector, err := r.embed(ctx, q.Collection.BiEncoder, w)
+	if err != nil {
+		return nil, err
+	}
+	t.Embed = time.Since(began)
+	return r.candidates(ctx, q, vector, t)
+}
+
+// embed gives a wording's vector.
+func (r *Retriever) embed(ctx context.Context, biEncoder string, w wording) (rag.Embedding, error) {
+	embedder, err := r.Embedder(ctx, biEncoder)
+	if err != nil {
+		return nil, fmt.Errorf("open bi-encoder: %w", err)
+	}
+	if passages, ok := embedder.(Sentences); ok && w.passage {
+		vectors, err := passages.EmbedSentences(ctx, []string{w.search})
+		if err != nil {
+			return nil, fmt.Errorf("embed hypothesis: %w", err)
+		}
+		return vectors[0], nil
+	}
+	vector, err := embedder.EmbedQuery(ctx, w.search)
+	if err != nil {
+		return nil, fmt.Errorf("embed query: %w", err)
+	}
+	return vector, nil
+}
+
+// clipped says in the result that the bi-encoder has not read a query to its end.
+func (r *Retriever) clipped(ctx context.Context, q Query, all []wording, res *Result) {
+	if r.Clips == nil {
+		return
+	}
+	for _, w := range all {
+		if len(w.search) < leastClipped {
+			continue
+		}
+		if over, err := r.Clips(ctx, q.Collection.BiEncoder, w.search); err == nil && over {
+			res.Degraded = append(res.Degraded, DegradedClipped)
+			return
+		}
+	}
 }
 
 // candidates searches the index and keeps what the catalog says is live. Where dead rows took places (a replaced or
@@ -143,18 +204,14 @@ func (r *Retriever) live(ctx context.Context, c rag.CollectionID, found []rag.Ca
 }
 
 // rerank scores hits with the cross-encoder in the time left, most promising first, and orders them by the blend.
-func (r *Retriever) rerank(ctx context.Context, q Query, hits []rag.Hit, deadline time.Time, res *Result) []rag.Hit {
-	deadline = deadline.Add(-answerReserve)
+func (r *Retriever) rerank(ctx context.Context, q Query, hits []rag.Hit, reads map[rag.ChunkID]string, deadline time.Time, res *Result) []rag.Hit {
+	deadline = deadline.Add(-reserved(q))
 	if own := time.Now().Add(q.RerankTime); q.RerankTime > 0 && own.Before(deadline) {
 		deadline = own
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	passages := make([]string, len(hits))
-	for i, h := range hits {
-		passages[i] = h.Chunk.Shown()
-	}
-	scores, err := r.Scorer.Score(ctx, encode.Pairs{Query: q.Text, Passages: passages, Sure: q.Sure, Enough: enough(hits, q.TopK, q.Tolerance)})
+	scores, err := r.score(ctx, q, hits, reads)
 	res.Reranked = scores.Count
 	switch {
 	case err == nil:
@@ -175,7 +232,7 @@ func (r *Retriever) rerank(ctx context.Context, q Query, hits []rag.Hit, deadlin
 		return hits
 	}
 	res.RankedBy = rag.RankedByBlend
-	return blend(hits, scores.Logits, scores.Scored)
+	return blend(hits, scores.Logits, scores.Scored, q.Blending)
 }
 
 // endedBy says why reranking that did not fail ended.
