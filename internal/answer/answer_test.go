@@ -169,7 +169,7 @@ func TestWhatBeginsOrEndsInsideASentenceIsMarked(t *testing.T) {
 		{"a heading", 0, "The tail of the kite", "The tail of the kite"},
 	}
 	for _, test := range tests {
-		if got := whole(rag.Passage{Text: test.text, Span: rag.Span{Start: test.at}}); got != test.want {
+		if got := Shown(rag.Passage{Text: test.text, Span: rag.Span{Start: test.at}}); got != test.want {
 			t.Errorf("%s: got %q", test.name, got)
 		}
 	}

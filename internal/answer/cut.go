@@ -68,10 +68,10 @@ func wordEnds(text string) []int {
 	return blanks
 }
 
-// whole is a passage's text with a mark where it begins or ends inside a sentence. The text around it is not at hand, so
+// Shown is a passage's text with a mark where it begins or ends inside a sentence. The text around it is not at hand, so
 // that is told by the text: it begins with a small letter, or its last sentence, which is no short line of a heading or
 // list, lacks an end.
-func whole(p rag.Passage) string {
+func Shown(p rag.Passage) string {
 	text := strings.TrimSpace(p.Text)
 	if first, _ := utf8.DecodeRuneInString(text); p.Span.Start > 0 && unicode.IsLower(first) {
 		text = cutMark + " " + text

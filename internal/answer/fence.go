@@ -13,11 +13,29 @@ import (
 // prompt so that it no longer does.
 type Fence struct{ token string }
 
-// fenceToken is how long a token is: 8 characters of base 32, 40 bits that a document would have to guess.
-const fenceToken = 8
+// fenceToken is how long a token is: 12 digits, 40 bits that a document would have to guess. Most LLMs read three digits as
+// one token, so a fence costs little.
+const fenceToken = 12
 
 // NewFence draws a token.
-func NewFence() Fence { return Fence{strings.ToLower(rand.Text()[:fenceToken])} }
+func NewFence() Fence {
+	var digits [fenceToken]byte
+	for i := range digits {
+		digits[i] = '0' + digit()
+	}
+	return Fence{string(digits[:])}
+}
+
+// digit draws 0 to 9, each as likely: bytes from 250 on are drawn again.
+func digit() byte {
+	for {
+		var b [1]byte
+		_, _ = rand.Read(b[:]) // it never fails: crypto/rand ends the program instead
+		if b[0] < 250 {
+			return b[0] % 10
+		}
+	}
+}
 
 // Token is the word in every line of the fence.
 func (f Fence) Token() string { return f.token }

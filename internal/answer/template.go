@@ -202,8 +202,8 @@ func (t Templates) Passage(f Fence) func(rag.Passage) (string, error) {
 		}
 		shown, err := t.show(TemplatePassage, map[string]any{
 			"Number": p.Number, "Name": line(Name(p)), "Document": line(p.ExternalID), "Title": line(p.Title), "Filename": line(p.Filename),
-			"Headings": headings, "Section": strings.Join(headings, " > "), "PageStart": p.PageStart, "PageEnd": p.PageEnd, "Pages": pages(p),
-			"Text": text(whole(p)),
+			"Headings": headings, "Section": strings.Join(headings, " > "), "PageStart": p.PageStart, "PageEnd": p.PageEnd, "Pages": Pages(p),
+			"Text": text(Shown(p)),
 		})
 		return f.around(p.Number, shown), err
 	}
@@ -220,7 +220,8 @@ func Name(p rag.Passage) string {
 	return p.ExternalID
 }
 
-func pages(p rag.Passage) string {
+// Pages writes a passage's pages, or nothing where the format has none.
+func Pages(p rag.Passage) string {
 	switch {
 	case p.PageStart > 0 && p.PageEnd > p.PageStart:
 		return fmt.Sprintf("pages %d-%d", p.PageStart, p.PageEnd)

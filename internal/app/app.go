@@ -137,6 +137,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	answering, err := openAnswering(s, encoders)
+	if err != nil {
+		return nil, err
+	}
 	documents := documents{a.catalog}
 	intake := intake{&ingest.Intake{
 		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: a.parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
@@ -144,7 +148,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.server, err = httpapi.New(httpapi.Deps{
 		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Overview: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
-		Documents: documents, Texts: texts{a.catalog, blobs}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
+		Documents: documents, Texts: texts{a.catalog, blobs}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Answering: answering,
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 		},
@@ -154,6 +158,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		MaxSearches: s.MaxSearches, DrainTimeout: s.ShutdownTimeout,
 		Archives:       archive.Limits{Size: s.MaxArchiveBytes, Bytes: s.MaxBatchBytes, Ratio: mostRatio, Folder: s.Data},
 		SearchDeadline: s.SearchDeadline, RerankTime: s.RerankTime, RerankTolerance: s.RerankTolerance, RerankSure: s.RerankSure,
+		MaxAnswers: s.MaxAnswers, MinRelevance: s.AskMinRelevance,
 	})
 	if err != nil {
 		return nil, err

@@ -41,6 +41,8 @@ func statuses() []struct {
 		{rag.ErrOverloaded, http.StatusTooManyRequests, "overloaded"},
 		{rag.ErrNoSpace, http.StatusInsufficientStorage, "disk_full"}, // before ErrUnavailable, which it is too
 		{rag.ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
+		{rag.ErrUpstream, http.StatusBadGateway, "upstream_failed"},
+		{rag.ErrNotSetUp, http.StatusNotImplemented, "not_set_up"},
 		{context.DeadlineExceeded, http.StatusGatewayTimeout, "deadline_exceeded"},
 		{context.Canceled, statusClientGone, "client_gone"},
 	}
@@ -95,8 +97,11 @@ func (s *Server) fail(c *gin.Context, err error) {
 func (s *Server) render(c *gin.Context, status int, err error) {
 	p := s.finish(c, err)
 	p.Status, p.Title = status, http.StatusText(status)
-	c.Header("Content-Type", "application/problem+json")
-	c.AbortWithStatusJSON(status, p)
+	status, body := familyOf(c.Request.URL.Path).body(p)
+	if _, native := body.(api.Problem); native {
+		c.Header("Content-Type", "application/problem+json")
+	}
+	c.AbortWithStatusJSON(status, body)
 }
 
 // finish makes the problem of a request's error, sets its headers, and logs it where it is ours.
