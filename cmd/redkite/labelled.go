@@ -158,7 +158,7 @@ type searcher struct {
 func (s searcher) Search(ctx context.Context, r evaluate.Request) (evaluate.Answer, error) {
 	var a evaluate.Answer
 	began := time.Now()
-	err := s.server.Ask(ctx, s.collection, r, &a)
+	err := s.server.SearchRaw(ctx, s.collection, r, &a)
 	a.Took = float64(time.Since(began).Microseconds()) / 1000
 	var refused *client.Error
 	switch {

@@ -37,6 +37,7 @@ type commands struct {
 	Chunks    chunksCommand    `cmd:"" help:"Show how a file would be cut, without a server."`
 	Search    searchCommand    `cmd:"" help:"Search a collection."`
 	Context   contextCommand   `cmd:"" help:"Search a collection and print text ready for a prompt."`
+	Ask       askCommand       `cmd:"" help:"Ask a collection a question; the server's LLM answers, with citations."`
 	Text      textCommand      `cmd:"" help:"Print the text of a document, as it was parsed."`
 	Eval      evalCommand      `cmd:"" help:"Measure retrieval on a labelled set, compare configurations and runs."`
 	Tune      tuneCommand      `cmd:"" help:"Choose depth, weights and mode of retrieval on your own judgements."`

@@ -1,8 +1,11 @@
-// Package answer packs hits into numbered passages within a token budget, ready for an LLM's prompt.
+// Package answer turns hits into what an LLM reads and what it says into what a client may see: numbered passages within
+// a token budget, prompts that fence retrieved text as data, and answers whose citations point to passages that were
+// shown.
 package answer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redkite/redkite/internal/rag"
@@ -10,66 +13,123 @@ import (
 
 // Context is prompt-ready text and the sources that its numbers point to.
 type Context struct {
-	Text      string // the passages, each under its number
+	Text      string // the passages as the prompt shows them
 	Passages  []rag.Passage
-	Tokens    int  // of Text, counted by the collection's bi-encoder's tokenizer
-	Truncated bool // hits were left out or cut to stay inside the budget
+	Tokens    int    // of Text
+	CountedBy string // what counted them
+	Truncated bool   // hits were left out or cut to stay inside the budget
 }
 
-// Tokenizer gives the byte offsets of every token of a text, without special tokens.
-type Tokenizer interface {
-	Offsets(text string) ([][2]int, error)
+// Counter counts tokens as an LLM would.
+type Counter interface {
+	Count(text string) (int, error)
+	// Name says what counts, such as "o200k_base".
+	Name() string
+}
+
+// Order says where the best evidence stands.
+type Order string
+
+// The orders. In both, passages of one document stand together, in the document's own order.
+const (
+	BestFirst Order = "best_first"
+	BestLast  Order = "best_last" // nearest to the question, where that follows the passages
+)
+
+// Packing says how hits are packed.
+type Packing struct {
+	MaxTokens int
+	Counter   Counter
+	Order     Order
+	// Show writes one passage as the prompt shows it.
+	Show func(p rag.Passage) (string, error)
 }
 
 const (
-	// cutMark ends a passage that was cut to fit.
-	cutMark = " [...]"
+	// cutMark stands where a passage begins or ends inside a sentence, and ends one that was cut to fit.
+	cutMark = "[...]"
 	// leastPassage is the smallest budget, in tokens, that a cut passage is worth.
 	leastPassage = 24
 	// separator stands between passages.
 	separator = "\n\n"
 )
 
-// Pack takes hits, best first, with their parents in their place, until maxTokens is used up, joins those that are neighbours in one document, and numbers
-// the passages from 1 in the order of their best hit. The first hit that does not fit whole is cut where a word ends
-// and marked; with it the packing ends.
-func Pack(hits []rag.Hit, maxTokens int, t Tokenizer) (Context, error) {
-	var c Context
-	left := maxTokens
-	for i, hit := range hits {
+// Pack takes hits, best first, with their parents in their place, until the budget is used up; joins those that are
+// neighbours in one document; and puts them in order, numbered from 1 as they stand. The first hit that does not fit whole
+// is cut where a sentence ends, or in a long one where a word does, and marked; with it the packing ends.
+func Pack(hits []rag.Hit, o Packing) (Context, error) {
+	c := Context{CountedBy: o.Counter.Name()}
+	taken, truncated, err := take(hits, o)
+	if err != nil {
+		return Context{}, err
+	}
+	for c.Truncated = truncated; ; c.Truncated = true {
+		c.Passages = arrange(join(slices.Clone(taken)), o.Order)
+		if c.Text, err = showAll(c.Passages, o.Show); err != nil {
+			return Context{}, err
+		}
+		if c.Tokens, err = o.Counter.Count(c.Text); err != nil {
+			return Context{}, fmt.Errorf("count tokens: %w", err)
+		}
+		if c.Tokens <= o.MaxTokens || len(taken) == 0 {
+			return c, nil
+		}
+		taken = taken[:len(taken)-1] // the parts were counted one by one, and tokens can differ where they meet
+	}
+}
+
+// take chooses passages, best first, while they fit.
+func take(hits []rag.Hit, o Packing) (taken []rag.Passage, truncated bool, err error) {
+	left := o.MaxTokens
+	for _, hit := range hits {
 		p := passageOf(hit)
-		if same := holding(c.Passages, p); same != nil {
+		if same := holding(taken, p); same != nil {
 			same.Chunks = append(same.Chunks, p.Chunks...)
 			continue
 		}
-		p.Number = i + 1
-		cost, err := count(t, render(p)+separator)
+		p.Number = len(taken) + 1
+		cost, err := o.cost(p)
 		if err != nil {
-			return Context{}, err
+			return nil, false, err
 		}
-		if cost > left {
-			c.Truncated = true
-			if p, err = cut(p, left, t); err != nil {
-				return Context{}, err
-			}
-			if p.Text != "" {
-				c.Passages = append(c.Passages, p)
-			}
-			break
+		if cost <= left {
+			left -= cost
+			taken = append(taken, p)
+			continue
 		}
-		left -= cost
-		c.Passages = append(c.Passages, p)
+		if p, err = cut(p, left, o); err != nil {
+			return nil, false, err
+		}
+		if p.Text != "" {
+			taken = append(taken, p)
+		}
+		return taken, true, nil
 	}
-	c.Passages = join(c.Passages)
-	rendered := make([]string, len(c.Passages))
-	for i := range c.Passages {
-		c.Passages[i].Number = i + 1
-		rendered[i] = render(c.Passages[i])
+	return taken, false, nil
+}
+
+// cost counts a passage as it is shown.
+func (o Packing) cost(p rag.Passage) (int, error) {
+	shown, err := o.Show(p)
+	if err != nil {
+		return 0, err
 	}
-	c.Text = strings.Join(rendered, separator)
-	var err error
-	c.Tokens, err = count(t, c.Text)
-	return c, err
+	n, err := o.Counter.Count(shown + separator)
+	if err != nil {
+		return 0, fmt.Errorf("count tokens: %w", err)
+	}
+	return n, nil
+}
+
+func showAll(passages []rag.Passage, show func(rag.Passage) (string, error)) (string, error) {
+	shown := make([]string, len(passages))
+	for i, p := range passages {
+		var err error
+		if shown[i], err = show(p); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(shown, separator), nil
 }
 
 // holding gives the passage that is the same stretch of a document: chunks of one parent bring it once.
@@ -99,60 +159,28 @@ func passageOf(h rag.Hit) rag.Passage {
 	return p
 }
 
-// render writes a passage as the prompt shows it: a line with number, title, pages and section, then the text.
-func render(p rag.Passage) string {
-	head := fmt.Sprintf("[%d]", p.Number)
-	name := p.Title
-	if name == "" {
-		name = p.Filename
+// arrange puts documents in the order of their best passage, or the other way round, the passages of each in its own
+// order, and numbers them.
+func arrange(passages []rag.Passage, order Order) []rag.Passage {
+	place := map[rag.DocumentID]int{}
+	for _, p := range passages {
+		if _, seen := place[p.Document]; !seen {
+			place[p.Document] = len(place)
+		}
 	}
-	if name == "" {
-		name = p.ExternalID
+	if order == BestLast {
+		for d := range place {
+			place[d] = -place[d]
+		}
 	}
-	head += " " + name
-	switch {
-	case p.PageStart > 0 && p.PageEnd > p.PageStart:
-		head += fmt.Sprintf(", pages %d-%d", p.PageStart, p.PageEnd)
-	case p.PageStart > 0:
-		head += fmt.Sprintf(", page %d", p.PageStart)
+	slices.SortStableFunc(passages, func(a, b rag.Passage) int {
+		if a.Document != b.Document {
+			return place[a.Document] - place[b.Document]
+		}
+		return a.Span.Start - b.Span.Start
+	})
+	for i := range passages {
+		passages[i].Number = i + 1
 	}
-	if len(p.Headings) > 0 {
-		head += " (" + strings.Join(p.Headings, " > ") + ")"
-	}
-	return head + "\n" + strings.TrimSpace(p.Shown())
-}
-
-// cut shortens a passage to a budget of tokens; its text is empty when nothing worthwhile fits.
-func cut(p rag.Passage, budget int, t Tokenizer) (rag.Passage, error) {
-	bare := p
-	bare.Text = cutMark
-	overhead, err := count(t, render(bare)+separator)
-	if err != nil {
-		return p, err
-	}
-	offsets, err := t.Offsets(p.Text)
-	if err != nil {
-		return p, fmt.Errorf("count tokens: %w", err)
-	}
-	room := min(budget-overhead, len(offsets)-1)
-	if room < leastPassage {
-		p.Text = ""
-		return p, nil
-	}
-	end := strings.LastIndexAny(p.Text[:offsets[room][0]], " \n\t")
-	if end <= 0 {
-		end = offsets[room][0]
-	}
-	kept := strings.TrimRight(p.Text[:end], " \n\t")
-	p.Span.End = p.Span.Start + len([]rune(kept))
-	p.Text, p.Truncated = kept+cutMark, true
-	return p, nil
-}
-
-func count(t Tokenizer, text string) (int, error) {
-	offsets, err := t.Offsets(text)
-	if err != nil {
-		return 0, fmt.Errorf("count tokens: %w", err)
-	}
-	return len(offsets), nil
+	return passages
 }

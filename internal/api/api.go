@@ -275,17 +275,23 @@ type Parent struct {
 // ContextRequest asks a collection for text that is ready for a prompt.
 type ContextRequest struct {
 	Search
-	MaxTokens int `json:"max_tokens,omitempty" doc:"Most tokens in the text, counted by the collection's bi-encoder's tokenizer." default:"2000" minimum:"16" maximum:"200000"`
+	Packing
+	Format    string `json:"format,omitempty" enum:"text,openai,anthropic,cohere" default:"text" doc:"What comes back: text; messages of OpenAI's chat completions, with passages fenced as data; Anthropic's search_result blocks; Cohere's documents."`
+	MaxTokens int    `json:"max_tokens,omitempty" doc:"Most tokens of passages, counted by tokenizer." default:"2000" minimum:"16" maximum:"200000"`
 }
 
-// Context is text that is ready for a prompt, and the sources that its numbers point to.
+// Context is what is ready for a prompt, and the sources that its numbers point to.
 type Context struct {
-	Text      string   `json:"text" doc:"The passages, each under its number."`
-	Sources   []Source `json:"sources"`
-	Tokens    int      `json:"tokens" doc:"Of text."`
-	Truncated bool     `json:"truncated" doc:"Hits were left out or cut to stay inside max_tokens."`
-	Degraded  []string `json:"degraded"`
-	TimingsMS Timings  `json:"timings_ms"`
+	Text          string              `json:"text" doc:"The passages, each under its number. With format text alone."`
+	Messages      []Message           `json:"messages,omitempty" doc:"With format openai."`
+	SearchResults []SearchResultBlock `json:"search_results,omitempty" doc:"With format anthropic."`
+	Documents     []CohereDocument    `json:"documents,omitempty" doc:"With format cohere."`
+	Sources       []Source            `json:"sources"`
+	Tokens        int                 `json:"tokens" doc:"Of the passages."`
+	CountedBy     string              `json:"counted_by" doc:"The tokenizer that counted them, and by what its count is raised."`
+	Truncated     bool                `json:"truncated" doc:"Hits were left out or cut to stay inside max_tokens."`
+	Degraded      []string            `json:"degraded"`
+	TimingsMS     Timings             `json:"timings_ms"`
 }
 
 // Source is what a number in a Context points to.

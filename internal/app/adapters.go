@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/redkite/redkite/internal/answer"
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/chunk"
@@ -237,15 +236,4 @@ func (i intake) Stage(ctx context.Context, c rag.Collection, u ingest.Upload) (i
 // KeepFile names a staged file in the catalog.
 func (i intake) KeepFile(ctx context.Context, f rag.File) (rag.File, error) {
 	return i.CommitFile(ctx, i.files, f)
-}
-
-// packer counts with the tokenizer of the hits' collection.
-type packer struct{ encoders *encoders }
-
-func (p packer) Pack(ctx context.Context, c rag.Collection, hits []rag.Hit, maxTokens int) (answer.Context, error) {
-	encoder, err := p.encoders.open(ctx, c.BiEncoder)
-	if err != nil {
-		return answer.Context{}, err
-	}
-	return answer.Pack(hits, maxTokens, encoder)
 }

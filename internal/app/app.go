@@ -138,6 +138,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	answering, err := openAnswering(s, encoders)
+	if err != nil {
+		return nil, err
+	}
 	documents := documents{a.catalog}
 	intake := intake{&ingest.Intake{
 		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: a.parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
@@ -145,7 +149,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.server, err = httpapi.New(httpapi.Deps{
 		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Retrievals: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
-		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Caches: encoders, Packer: packer{encoders},
+		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Caches: encoders, Answering: answering,
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 			Vectors: index, Around: a.catalog, Texts: texts{a.catalog, blobs}, Clips: encoders.clips, Calibration: encoders.defCE.Calibration,
@@ -159,6 +163,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		MaxSearches: s.MaxSearches, DrainTimeout: s.ShutdownTimeout,
 		Archives:       archive.Limits{Size: s.MaxArchiveBytes, Bytes: s.MaxBatchBytes, Ratio: mostRatio, Folder: s.Data},
 		SearchDeadline: s.SearchDeadline, RerankTime: s.RerankTime, RerankTolerance: s.RerankTolerance, RerankSure: s.RerankSure,
+		MaxAnswers: s.MaxAnswers, MinRelevance: s.AskMinRelevance,
 	})
 	if err != nil {
 		return nil, err

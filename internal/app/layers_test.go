@@ -18,7 +18,7 @@ var (
 	words      = []string{"internal/rag"}
 	wire       = []string{"internal/api", "internal/api/openai", "internal/api/rerank"}
 	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
-	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/mcp", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer", "internal/tesseract"}
+	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/mcp", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer", "internal/tesseract", "internal/llm"}
 )
 
 // allowed gives what a package may import, or false for a package without a place.
@@ -79,6 +79,8 @@ func TestLibrariesStayBehindTheirPackage(t *testing.T) {
 		"gocloud.dev":                        "internal/blob",
 		"github.com/aws/aws-sdk-go-v2":       "internal/blob",
 		"github.com/modelcontextprotocol":    "internal/mcp",
+		"github.com/openai/openai-go":        "internal/llm",
+		"github.com/tiktoken-go/tokenizer":   "internal/llm",
 	}
 	used := map[string]bool{}
 	for file, imports := range sources(t) {

@@ -91,8 +91,8 @@ func (c *Client) controlJob(ctx context.Context, id rag.JobID, verb string) (api
 	return out, err
 }
 
-// maxEvent bounds an event's data, in bytes.
-const maxEvent = 1 << 20
+// maxEvent bounds an event's data, in bytes: the passages of an answer are one event.
+const maxEvent = 16 << 20
 
 // FollowJob calls see with what a job goes through until it is over, and returns the job as it was then. Where a stream
 // breaks off, because the server starts anew, say, it is opened again.
@@ -106,7 +106,7 @@ func follow[T any](ctx context.Context, c *Client, path string, see func(T)) (T,
 	seen, over := false, false
 	for failures := 1; ; failures++ {
 		err := again(ctx, func() error {
-			return c.stream(ctx, path+"/events", func(name string, data []byte) error {
+			return c.stream(ctx, http.MethodGet, path+"/events", nil, func(name string, data []byte) error {
 				var event T
 				if err := json.Unmarshal(data, &event); err != nil {
 					return fmt.Errorf("read event of %s: %w", path, err)
@@ -139,9 +139,13 @@ func follow[T any](ctx context.Context, c *Client, path string, see func(T)) (T,
 // followPause is the time before a stream that broke off is opened again.
 const followPause = time.Second
 
-// stream reads server-sent events until they end.
-func (c *Client) stream(ctx context.Context, path string, see func(name string, data []byte) error) error {
-	request, err := c.request(ctx, http.MethodGet, path, "", nil)
+// stream sends a request and reads server-sent events until they end.
+func (c *Client) stream(ctx context.Context, method, path string, body io.Reader, see func(name string, data []byte) error) error {
+	mediaType := ""
+	if body != nil {
+		mediaType = "application/json"
+	}
+	request, err := c.request(ctx, method, path, mediaType, body)
 	if err != nil {
 		return err
 	}
@@ -156,7 +160,7 @@ func (c *Client) stream(ctx context.Context, path string, see func(name string, 
 		if err != nil {
 			return fmt.Errorf("read answer of %s: %w", path, err)
 		}
-		return refusal(http.MethodGet+" "+c.base+path, response, raw)
+		return refusal(method+" "+c.base+path, response, raw)
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, maxEvent)

@@ -59,6 +59,18 @@ type Settings struct {
 	CallbackSecret string `name:"callback-secret" default:"" secret:"true" help:"Signs the callbacks of batches that bring no secret of their own: at least 16 characters, or whsec_ and base64. Defaults to none: such batches must bring one."`
 	CallbackAllow  string `name:"callback-allow" default:"" help:"Internal hosts that callbacks may reach all the same: names, addresses and ranges such as 10.1.0.0/16, comma-separated. Defaults to none: only the public internet."`
 
+	LLMURL          string        `name:"llm-url" default:"" help:"Base of the OpenAI-compatible API of the LLM that answers questions, such as http://127.0.0.1:11434/v1 (docs/answers.md). Defaults to none: nothing is sent anywhere, and questions are refused."`
+	LLMModel        string        `name:"llm-model" default:"" help:"The LLM, as its server names it. Defaults to none; needed with llm-url."`
+	LLMKey          string        `name:"llm-key" default:"" secret:"true" help:"Key for the LLM's server. Defaults to none."`
+	LLMTimeout      time.Duration `name:"llm-timeout" default:"5m" help:"Longest time a whole answer of the LLM may take. Defaults to 5m."`
+	LLMFirstToken   time.Duration `name:"llm-first-token-timeout" default:"2m" help:"Longest time until the LLM's first token. Defaults to 2m: without a GPU, reading a long prompt takes a while."`
+	LLMStall        time.Duration `name:"llm-stall-timeout" default:"30s" help:"Longest time between two tokens of the LLM. Defaults to 30s."`
+	LLMMaxTokens    int           `name:"llm-max-tokens" default:"1024" help:"Most tokens of an answer where the request says nothing; 0 leaves it to the LLM's server. Defaults to 1024."`
+	LLMRewrite      time.Duration `name:"llm-rewrite-timeout" default:"5s" help:"Longest time the LLM may take to rewrite a question of a conversation for the search. Defaults to 5s."`
+	MaxAnswers      int           `name:"max-answers" default:"32" help:"Answers of the LLM in work; more are answered 429. Defaults to 32."`
+	AskMinRelevance float64       `name:"ask-min-relevance" default:"0" help:"Relevance, 0 to 1, that a hit needs to be shown to the LLM; where none has it, the answer is that nothing was found. Defaults to 0: any hit will do."`
+	Templates       string        `name:"templates" default:"" help:"Folder of templates for prompts (docs/answers.md). Defaults to none: those in the binary."`
+
 	LoopbackWithoutKey bool   `name:"loopback-without-key" default:"true" negatable:"" help:"Requests from this machine need no API key. Turn it off behind a reverse proxy on the same host. Defaults to true."`
 	LogLevel           string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"Least severe log lines to write. Defaults to info."`
 	LogFormat          string `name:"log-format" enum:"text,json" default:"text" help:"Form of log lines on standard error. Defaults to text."`

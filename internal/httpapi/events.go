@@ -201,7 +201,13 @@ func (s *stream) send(now snapshot) error {
 		}
 		text = ": still there\n\n"
 	}
-	s.last, s.sent = state, time.Now()
+	s.last = state
+	return s.write(text)
+}
+
+// write sends text at once.
+func (s *stream) write(text string) error {
+	s.sent = time.Now()
 	if err := s.control.SetWriteDeadline(s.sent.Add(s.pace.write)); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}

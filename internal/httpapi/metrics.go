@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/redkite/redkite/internal/answer"
+	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/encode"
 	"github.com/redkite/redkite/internal/retrieve"
 )
@@ -20,6 +22,8 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	stages   *prometheus.HistogramVec
 	degraded *prometheus.CounterVec
+	answers  *prometheus.CounterVec
+	tokens   *prometheus.HistogramVec
 }
 
 func newMetrics(stats Stats, lanes Lanes, log *slog.Logger) *metrics {
@@ -30,8 +34,10 @@ func newMetrics(stats Stats, lanes Lanes, log *slog.Logger) *metrics {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "redkite_http_request_duration_seconds", Help: "Time to answer.", Buckets: buckets}, []string{"route", "method"}),
 		stages:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "redkite_search_stage_seconds", Help: "Time of a search by stage.", Buckets: buckets}, []string{"stage"}),
 		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "redkite_search_degraded_total", Help: "Searches that could not do all they were asked, by reason."}, []string{"reason"}),
+		answers:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "redkite_answers_total", Help: "Answers of the LLM, by how they ended: a finish reason, or the code of what went wrong."}, []string{"reason"}),
+		tokens:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "redkite_answer_seconds", Help: "Time of an answer: to its first text, of that in the LLM, and in all.", Buckets: append(buckets, 60, 120, 300)}, []string{"stage"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.stages, m.degraded, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.duration, m.stages, m.degraded, m.answers, m.tokens, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauges(stats, lanes, log))
 	return m
 }
@@ -52,6 +58,17 @@ func (m *metrics) searched(r retrieve.Result) {
 	}
 	for _, reason := range r.Degraded {
 		m.degraded.WithLabelValues(reason).Inc()
+	}
+}
+
+// answered counts an answer, and times one that ended well.
+func (m *metrics) answered(done api.Done, err error) {
+	m.answers.WithLabelValues(reason(done, err)).Inc()
+	if err != nil || done.FinishReason == answer.FinishNothing {
+		return
+	}
+	for stage, ms := range map[string]float64{"first_token": done.FirstTokenMS, "llm_first_token": done.LLMFirstMS, "total": done.TotalMS} {
+		m.tokens.WithLabelValues(stage).Observe(ms / 1000)
 	}
 }
 

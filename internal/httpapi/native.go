@@ -48,6 +48,8 @@ func (s *Server) native() {
 	s.upkeepRoutes(service)
 	s.jobRoutes(service)
 	s.searchRoutes(service)
+	s.askRoutes(service)
+	s.chatRoutes(service, group)
 	s.uploadRoutes(service, group)
 	s.textRoutes(service, group)
 	s.batchRoutes(service, group)

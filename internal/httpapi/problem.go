@@ -41,6 +41,8 @@ func statuses() []struct {
 		{rag.ErrOverloaded, http.StatusTooManyRequests, "overloaded"},
 		{rag.ErrNoSpace, http.StatusInsufficientStorage, "disk_full"}, // before ErrUnavailable, which it is too
 		{rag.ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
+		{rag.ErrUpstream, http.StatusBadGateway, "upstream_failed"},
+		{rag.ErrNotSetUp, http.StatusNotImplemented, "not_set_up"},
 		{context.DeadlineExceeded, http.StatusGatewayTimeout, "deadline_exceeded"},
 		{context.Canceled, statusClientGone, "client_gone"},
 	}

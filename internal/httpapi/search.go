@@ -33,33 +33,7 @@ func (s *Server) searchRoutes(service huma.API) {
 		return &struct{ Body api.SearchResult }{out}, nil
 	})
 
-	register(s, service, huma.Operation{
-		OperationID: "context", Method: http.MethodPost, Path: "/collections/{collection}/context", Summary: "Find passages and pack them for a prompt",
-		Tags: []string{"search"}, Errors: errs,
-	}, func(ctx context.Context, in *struct {
-		CollectionPath
-		Body api.ContextRequest
-	}) (*struct{ Body api.Context }, error) {
-		if err := checkContext(in.Body.Search); err != nil {
-			return nil, err
-		}
-		c, result, err := s.search(ctx, in.Collection, in.Body.Search)
-		if err != nil {
-			return nil, err
-		}
-		packed, err := s.deps.Packer.Pack(ctx, c, result.Hits, in.Body.MaxTokens)
-		if err != nil {
-			return nil, err
-		}
-		out := api.Context{
-			Text: packed.Text, Sources: []api.Source{}, Tokens: packed.Tokens, Truncated: packed.Truncated,
-			Degraded: listOf(result.Degraded), TimingsMS: timingsOf(result.Timings),
-		}
-		for _, p := range packed.Passages {
-			out.Sources = append(out.Sources, sourceOf(p))
-		}
-		return &struct{ Body api.Context }{out}, nil
-	})
+	s.contextRoute(service, errs)
 
 	register(s, service, huma.Operation{
 		OperationID: "list-models", Method: http.MethodGet, Path: "/models", Summary: "List models", Tags: []string{"models"},

@@ -15,7 +15,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
-	"github.com/redkite/redkite/internal/answer"
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/archive"
 	"github.com/redkite/redkite/internal/encode"
@@ -139,11 +138,6 @@ type Retriever interface {
 	Search(ctx context.Context, q retrieve.Query) (retrieve.Result, error)
 }
 
-// Packer makes text for a prompt of hits.
-type Packer interface {
-	Pack(ctx context.Context, c rag.Collection, hits []rag.Hit, maxTokens int) (answer.Context, error)
-}
-
 // Keys tells who an API key belongs to.
 type Keys interface {
 	Authenticate(ctx context.Context, secret string) (rag.Principal, error)
@@ -194,7 +188,7 @@ type Deps struct {
 	JobControl   JobControl
 	Upkeep       Upkeep
 	Retriever    Retriever
-	Packer       Packer
+	Answering    Answering
 	Keys         Keys
 	Models       Models
 	Stats        Stats
@@ -216,6 +210,8 @@ type Options struct {
 	RerankTime         time.Duration // where a request names no deadline; 0 for no time of its own
 	RerankTolerance    float64       // places of a search that candidates left unread may be expected to take
 	RerankSure         int           // candidates of a search read whatever other work waits for the encoder; 0 for all
+	MaxAnswers         int           // of the LLM, in work
+	MinRelevance       float64       // of a hit that the LLM is shown, where a request says nothing
 	Archives           archive.Limits
 	DrainTimeout       time.Duration // for requests in work when the server stops
 }
@@ -227,6 +223,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	searches chan struct{} // a token for each search in work or waiting
+	answers  chan struct{} // a token for each answer in work
 	watch    *watch        // of the jobs that are followed
 	turns    turns         // at the encoders, those of searches among them
 	streams  chan struct{} // a token for each job or batch that is being followed
@@ -242,6 +239,7 @@ func New(deps Deps, options Options) (*Server, error) {
 	s := &Server{
 		deps: deps, options: options, log: deps.Log.With("component", "http"),
 		searches: make(chan struct{}, max(1, options.MaxSearches)), engine: gin.New(),
+		answers: make(chan struct{}, max(1, options.MaxAnswers)),
 		streams: make(chan struct{}, maxStreams), pace: defaultPace(), stopping: make(chan struct{}),
 	}
 	s.watch, s.turns = newWatch(deps.Jobs), newTurns(s.searches)

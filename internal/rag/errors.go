@@ -21,6 +21,8 @@ var (
 	ErrNoSpace      = fmt.Errorf("no space left, %w", ErrUnavailable) // a disk is full; what waits for a service waits for this too
 	ErrOverloaded   = errors.New("overloaded")                        // too much at once: try again later
 	ErrYield        = errors.New("lets others go first")              // the work goes on later, at once where nobody waits
+	ErrUpstream     = errors.New("upstream failed")                   // a service that is not ours, such as the LLM, failed
+	ErrNotSetUp     = errors.New("not set up")                        // the server's settings leave this out
 	ErrStale        = errors.New("stale")                             // the writer lost its claim and must stop
 )
 
