@@ -21,6 +21,7 @@ var (
 	ErrNoSpace      = fmt.Errorf("no space left, %w", ErrUnavailable) // a disk is full; what waits for a service waits for this too
 	ErrOverloaded   = errors.New("overloaded")                        // too much at once: try again later
 	ErrYield        = errors.New("lets others go first")              // the work goes on later, at once where nobody waits
+	ErrDenseOnly    = errors.New("holds no term vectors")             // the index can't search lexically
 	ErrStale        = errors.New("stale")                             // the writer lost its claim and must stop
 )
 

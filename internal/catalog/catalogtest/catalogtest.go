@@ -86,6 +86,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"text that a failed ingest left", testTextLeft},
 		{"document that kills its worker in the parser", testParseCrashes},
 		{"crashes before parsing", testCrashesBeforeParsing},
+		{"terms are counted", testTerms},
+		{"many terms", testTermsOfMany},
 		{"keys", testKeys},
 		{"texts that a database may refuse", testTexts},
 		{"failures with such texts", testFailureText},
