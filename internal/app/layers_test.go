@@ -16,7 +16,7 @@ const module = "github.com/redkite/redkite/"
 // listed may import nothing of the module, so a new one has to be given its place here.
 var (
 	words      = []string{"internal/rag"}
-	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
+	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/lexical", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
 	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer", "internal/tesseract"}
 )
 
@@ -75,6 +75,7 @@ func TestLibrariesStayBehindTheirPackage(t *testing.T) {
 		"github.com/jackc/pgx":               "internal/catalog",
 		"github.com/gin-gonic/gin":           "internal/httpapi",
 		"github.com/klippa-app/go-pdfium":    "internal/parse",
+		"github.com/blevesearch/bleve":       "internal/lexical",
 		"gocloud.dev":                        "internal/blob",
 		"github.com/aws/aws-sdk-go-v2":       "internal/blob",
 	}

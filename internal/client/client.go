@@ -187,7 +187,7 @@ func (c *Client) Collection(ctx context.Context, name string) (api.Collection, e
 // SetChunking changes how documents are cut that are uploaded from now on.
 func (c *Client) SetChunking(ctx context.Context, name string, chunking api.NewChunking) (api.Collection, error) {
 	var out api.Collection
-	err := c.call(ctx, http.MethodPatch, collectionPath(name), api.CollectionPatch{Chunking: chunking}, &out)
+	err := c.call(ctx, http.MethodPatch, collectionPath(name), api.CollectionPatch{Chunking: &chunking}, &out)
 	return out, err
 }
 

@@ -77,6 +77,10 @@ func (s *Server) search(ctx context.Context, collection string, q api.Search) (r
 	if err != nil {
 		return c, retrieve.Result{}, err
 	}
+	mode, fusion, err := modeOf(c, q)
+	if err != nil {
+		return c, retrieve.Result{}, err
+	}
 	select {
 	case s.searches <- struct{}{}:
 		defer func() { <-s.searches }()
@@ -94,7 +98,7 @@ func (s *Server) search(ctx context.Context, collection string, q api.Search) (r
 		tolerance, rerankTime, sure = 0, 0, 0
 	}
 	result, err := s.deps.Retriever.Search(ctx, retrieve.Query{
-		Collection: c, Text: q.Query, TopK: q.TopK, Candidates: max(q.Candidates, q.TopK),
+		Collection: c, Text: q.Query, Mode: mode, Fusion: fusion, TopK: q.TopK, Candidates: max(q.Candidates, q.TopK),
 		Rerank: q.Rerank == nil || *q.Rerank, Filter: filter, Deadline: deadline,
 		RerankTime: rerankTime, Tolerance: tolerance, Sure: sure,
 	})
@@ -109,7 +113,7 @@ func hitOf(h rag.Hit) api.Hit {
 		DocumentID: h.ExternalID, ChunkID: h.Chunk.ID, Title: h.Title, Filename: h.Filename, Header: h.Chunk.Header, Text: h.Chunk.Text,
 		Parent:   parentOf(h.Chunk.Parent),
 		Headings: listOf(h.Chunk.Headings), PageStart: h.Chunk.PageStart, PageEnd: h.Chunk.PageEnd, Span: h.Chunk.Span,
-		Metadata: metadataOf(h.Metadata), Scores: h.Scores, DenseRank: h.DenseRank, RankedBy: h.RankedBy,
+		Metadata: metadataOf(h.Metadata), Scores: h.Scores, DenseRank: h.DenseRank, LexicalRank: h.LexicalRank, RankedBy: h.RankedBy,
 	}
 }
 
@@ -130,7 +134,7 @@ func sourceOf(p rag.Passage) api.Source {
 
 func timingsOf(t retrieve.Timings) api.Timings {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return api.Timings{Embed: ms(t.Embed), Search: ms(t.Search), Live: ms(t.Live), Rerank: ms(t.Rerank), Total: ms(t.Total)}
+	return api.Timings{Embed: ms(t.Embed), Search: ms(t.Search), Lexical: ms(t.Lexical), Live: ms(t.Live), Rerank: ms(t.Rerank), Total: ms(t.Total)}
 }
 
 // listOf makes a missing list an empty one, which is what JSON shows.

@@ -165,6 +165,7 @@ type Check struct {
 type Deps struct {
 	Collections Collections
 	Chunkings   Chunkings
+	Modes       Modes
 	Overview    Overview
 	Intake      Intake
 	BatchIntake BatchIntake

@@ -49,12 +49,12 @@ func indexSparse(ctx context.Context, native *client.GrpcClient, g Generation) e
 // gives the nearest ones. Chunks that share no term with it are not among them. Where the generation has no term vectors
 // the error is of kind rag.ErrDenseOnly: its code says whether the server can't hold them, or a rebuild would make them.
 func (c *Client) SearchTerms(ctx context.Context, g Generation, query rag.TermVector, limit int, f *rag.Filter) ([]rag.Candidate, error) {
-	if _, err := compile(f, g.Fields, true); err != nil || limit <= 0 || len(query.Terms) == 0 {
+	if _, err := compile(f, g.Fields, true); err != nil || limit <= 0 {
 		return nil, err
 	}
 	var candidates []rag.Candidate
 	err := c.use(ctx, g, "search terms in "+g.name(), func(native *client.GrpcClient, server server) error {
-		if err := c.needSparse(ctx, native, server, g); err != nil {
+		if err := c.needSparse(ctx, native, server, g); err != nil || len(query.Terms) == 0 {
 			return err
 		}
 		expression, err := compile(f, g.Fields, server.lite)

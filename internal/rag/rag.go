@@ -37,7 +37,8 @@ type Collection struct {
 	Dimension  int    // of the bi-encoder's embeddings
 	Fields     []Field
 	Chunking   Chunking
-	Generation int // number of the live generation, from 1
+	Mode       Mode // which searches find candidates where a request does not say; empty for the program's default
+	Generation int  // number of the live generation, from 1
 	CreatedAt  time.Time
 	Rebuilding bool // the index is being made anew: search misses what is not filled yet
 }

@@ -13,14 +13,14 @@ import (
 // bi-encoder does; blended half and half it was better than either on every set tried.
 const crossWeight = 0.5
 
-// blend orders hits by the weighted mean of the z-scored logit and the z-scored dense score. Hits without a logit
-// follow in the bi-encoder's order: they are what was least promising. Ties keep the bi-encoder's order.
+// blend orders hits by the weighted mean of the z-scored logit and the z-scored score of the first stage. Hits without a
+// logit follow in the first stage's order: they are what was least promising. Ties keep the first stage's order.
 func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 	var cross, dense []float64
 	for i, h := range hits {
 		if scored[i] {
 			cross = append(cross, float64(logits[i]))
-			dense = append(dense, *h.Scores.Dense)
+			dense = append(dense, firstScore(h))
 		}
 	}
 	mix := mixer{cross: spreadOf(cross), dense: spreadOf(dense)}
@@ -32,7 +32,7 @@ func blend(hits []rag.Hit, logits []float32, scored []bool) []rag.Hit {
 			continue
 		}
 		logit := float64(logits[i])
-		mixed := mix.score(logit, *h.Scores.Dense)
+		mixed := mix.score(logit, firstScore(h))
 		relevance := 1 / (1 + math.Exp(-logit))
 		h.Scores.RerankLogit, h.Scores.Blend, h.Scores.Relevance = &logit, &mixed, &relevance
 		h.RankedBy = rag.RankedByBlend

@@ -3,11 +3,11 @@ package retrieve
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/redkite/redkite/internal/encode"
+	"github.com/redkite/redkite/internal/lexical"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -33,11 +33,14 @@ type Live interface {
 
 // Retriever answers queries.
 type Retriever struct {
-	Embedder func(ctx context.Context, biEncoder string) (Embedder, error) // opens a collection's bi-encoder
-	Index    Index
-	Live     Live
-	Scorer   Scorer
-	Log      *slog.Logger
+	Embedder   func(ctx context.Context, biEncoder string) (Embedder, error) // opens a collection's bi-encoder
+	Index      Index
+	TermIndex  TermIndex
+	Vocabulary Vocabulary
+	Lexical    *lexical.Analyzer
+	Live       Live
+	Scorer     Scorer
+	Log        *slog.Logger
 }
 
 const (
@@ -48,7 +51,7 @@ const (
 )
 
 // Search finds the hits for q, best first. It fails only where there is nothing to give: a reranker that fails or runs
-// out of time leaves the bi-encoder's order, said in Result.Degraded.
+// out of time leaves the first stage's order, said in Result.Degraded.
 func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 	start := time.Now()
 	deadline := start.Add(q.Deadline)
@@ -59,21 +62,11 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 	if q.Collection.Rebuilding {
 		res.Degraded = append(res.Degraded, DegradedRebuilding)
 	}
-	embedder, err := r.Embedder(ctx, q.Collection.BiEncoder)
-	if err != nil {
-		return Result{}, fmt.Errorf("open bi-encoder: %w", err)
-	}
-	vector, err := embedder.EmbedQuery(ctx, q.Text)
-	if err != nil {
-		return Result{}, fmt.Errorf("embed query: %w", err)
-	}
-	res.Timings.Embed = time.Since(start)
-
-	hits, err := r.candidates(ctx, q, vector, &res.Timings)
+	hits, err := r.firstStage(ctx, q, &res)
 	if err != nil {
 		return Result{}, err
 	}
-	res.Candidates, res.RankedBy = len(hits), rag.RankedByDense
+	res.Candidates, res.RankedBy = len(hits), rankedBy(q.Mode, hits)
 	if q.Rerank && len(hits) > 0 {
 		began := time.Now()
 		hits = r.rerank(ctx, q, hits, deadline, &res)
@@ -82,60 +75,6 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 	res.Hits = hits[:min(q.TopK, len(hits))]
 	res.Timings.Total = time.Since(start)
 	return res, nil
-}
-
-// candidates searches the index and keeps what the catalog says is live. Where dead rows took places (a replaced or
-// deleted document whose rows are not yet removed) it asks once more, for more.
-func (r *Retriever) candidates(ctx context.Context, q Query, vector rag.Embedding, t *Timings) ([]rag.Hit, error) {
-	want := max(q.Candidates, q.TopK)
-	var hits []rag.Hit
-	for limit := want; ; {
-		began := time.Now()
-		found, err := r.Index.Search(ctx, q.Collection, vector, limit, q.Filter)
-		if err != nil {
-			return nil, fmt.Errorf("search collection %s: %w", q.Collection.Name, err)
-		}
-		t.Search += time.Since(began)
-
-		began = time.Now()
-		if hits, err = r.live(ctx, q.Collection.ID, found); err != nil {
-			return nil, err
-		}
-		t.Live += time.Since(began)
-
-		dead := len(found) - len(hits)
-		if dead == 0 || len(hits) >= want || len(found) < limit || limit >= maxFetch {
-			return hits[:min(want, len(hits))], nil
-		}
-		limit = min(maxFetch, 2*(limit+dead))
-	}
-}
-
-// live turns candidates into hits in the same order, leaving out what the catalog does not vouch for.
-func (r *Retriever) live(ctx context.Context, c rag.CollectionID, found []rag.Candidate) ([]rag.Hit, error) {
-	if len(found) == 0 {
-		return nil, nil
-	}
-	ids := make([]rag.ChunkID, len(found))
-	for i, f := range found {
-		ids[i] = f.Chunk
-	}
-	alive, err := r.Live.LiveHits(ctx, c, ids)
-	if err != nil {
-		return nil, fmt.Errorf("read %d candidates: %w", len(ids), err)
-	}
-	hits := make([]rag.Hit, 0, len(found))
-	for _, f := range found {
-		hit, ok := alive[f.Chunk]
-		if !ok {
-			continue
-		}
-		score := float64(f.Score)
-		hit.Scores.Dense = &score
-		hit.DenseRank, hit.RankedBy = len(hits)+1, rag.RankedByDense
-		hits = append(hits, hit)
-	}
-	return hits, nil
 }
 
 // rerank scores hits with the cross-encoder in the time left, most promising first, and orders them by the blend.

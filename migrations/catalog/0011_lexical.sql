@@ -26,3 +26,6 @@ CREATE TABLE collection_languages (
     chunks        INTEGER NOT NULL,
     PRIMARY KEY (collection_id, language)
 );
+
+-- mode says which searches find candidates where a request does not; empty leaves it to the program.
+ALTER TABLE collections ADD COLUMN mode TEXT NOT NULL DEFAULT '';
