@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // query is what search and context ask.
@@ -18,13 +19,19 @@ type query struct {
 	TopK       int           `default:"10" help:"Hits wanted."`
 	Candidates int           `help:"Chunks that the cross-encoder reads. Defaults to the server's."`
 	Rerank     bool          `default:"true" negatable:"" help:"Let the cross-encoder order the candidates."`
+	Mode       string        `enum:",dense,lexical,hybrid" default:"" help:"Which searches find candidates: dense, lexical or hybrid. Defaults to the collection's."`
+	Fusion     string        `enum:",rrf,score" default:"" help:"How mode hybrid makes one order of two: rrf or score. Defaults to score."`
 	Filter     string        `help:"Condition on metadata, as JSON." placeholder:"JSON"`
 	Deadline   time.Duration `help:"Time for the search. Defaults to the server's."`
 }
 
 func (q query) request() api.Search {
+	var fusion *api.Fusion
+	if q.Fusion != "" {
+		fusion = &api.Fusion{Method: rag.FusionMethod(q.Fusion)}
+	}
 	return api.Search{
-		Query: q.Query, TopK: q.TopK, Candidates: q.Candidates, Rerank: &q.Rerank,
+		Query: q.Query, Mode: rag.Mode(q.Mode), Fusion: fusion, TopK: q.TopK, Candidates: q.Candidates, Rerank: &q.Rerank,
 		Filter: json.RawMessage(q.Filter), DeadlineMS: int(q.Deadline.Milliseconds()),
 	}
 }
@@ -62,8 +69,8 @@ func (c searchCommand) Run(ctx context.Context, o output) error {
 		printHit(o.out, i+1, h)
 	}
 	t := result.TimingsMS
-	fmt.Fprintf(o.out, "%d of %d candidates reranked; embed %.0f ms, search %.0f, live %.0f, rerank %.0f, total %.0f\n",
-		result.Reranked, result.Candidates, t.Embed, t.Search, t.Live, t.Rerank, t.Total)
+	fmt.Fprintf(o.out, "%d of %d candidates reranked; embed %.0f ms, search %.0f, lexical %.0f, live %.0f, rerank %.0f, total %.0f\n",
+		result.Reranked, result.Candidates, t.Embed, t.Search, t.Lexical, t.Live, t.Rerank, t.Total)
 	for _, d := range result.Degraded {
 		fmt.Fprintln(o.out, "degraded:", d)
 	}
@@ -99,7 +106,7 @@ func scores(h api.Hit) string {
 	for _, s := range []struct {
 		name  string
 		value *float64
-	}{{"dense", h.Scores.Dense}, {"logit", h.Scores.RerankLogit}, {"blend", h.Scores.Blend}} {
+	}{{"dense", h.Scores.Dense}, {"lexical", h.Scores.Lexical}, {"fused", h.Scores.Fused}, {"logit", h.Scores.RerankLogit}, {"blend", h.Scores.Blend}} {
 		if s.value != nil {
 			parts = append(parts, fmt.Sprintf("%s %.3f", s.name, *s.value))
 		}

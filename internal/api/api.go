@@ -15,6 +15,7 @@ type NewCollection struct {
 	Fields    []rag.Field   `json:"fields,omitempty" doc:"Metadata keys to filter by; they become typed, indexed columns. Other keys can be filtered by too, more slowly." maxItems:"32"`
 	Chunking  *NewChunking  `json:"chunking,omitempty" doc:"How documents are cut."`
 	Retrieval *NewRetrieval `json:"retrieval,omitempty" doc:"How searches rank and what they leave out, where a request says nothing else."`
+	Mode      rag.Mode      `json:"mode,omitempty" enum:"dense,lexical,hybrid" doc:"Which searches find candidates where a request does not say. Defaults to the server's."`
 	Model     string        `json:"model,omitempty" doc:"Bi-encoder, by its name in the model manifest. Defaults to the server's." example:"bge-small-en-v1.5"`
 }
 
@@ -30,6 +31,7 @@ type NewChunking struct {
 
 // CollectionPatch changes a collection.
 type CollectionPatch struct {
+	Mode      *rag.Mode     `json:"mode,omitempty" enum:"dense,lexical,hybrid" doc:"Which searches find candidates where a request does not say."`
 	Chunking  *NewChunking  `json:"chunking,omitempty" doc:"How documents are cut that are uploaded from now on. Those that are there stay as they are until they are uploaded again."`
 	Retrieval *NewRetrieval `json:"retrieval,omitempty" doc:"How searches rank from now on, where a request says nothing else."`
 }
@@ -42,6 +44,7 @@ type Collection struct {
 	Fields     []rag.Field    `json:"fields" doc:"Declared metadata keys."`
 	Chunking   rag.Chunking   `json:"chunking" doc:"How documents are cut."`
 	Retrieval  rag.Retrieval  `json:"retrieval" doc:"How searches rank and what they leave out, where a request says nothing else."`
+	Mode       rag.Mode       `json:"mode" doc:"Which searches find candidates where a request does not say: dense, lexical or hybrid."`
 	Documents  DocumentCounts `json:"documents" doc:"How many documents there are."`
 	Chunks     int            `json:"chunks" doc:"Chunks that search may return."`
 	Rebuilding bool           `json:"rebuilding,omitempty" doc:"It is being made anew in Milvus: search misses what is not filled yet."`
@@ -209,19 +212,29 @@ type Jobs struct {
 type Search struct {
 	Query      string          `json:"query,omitempty" doc:"The question. What is longer than the encoders read is cut off, and degraded says query_clipped." maxLength:"200000" example:"How do I rotate an API key?"`
 	TopK       int             `json:"top_k,omitempty" doc:"Hits wanted." default:"10" minimum:"1" maximum:"100"`
-	Candidates int             `json:"candidates,omitempty" doc:"Chunks that the bi-encoder brings and the cross-encoder reads. Defaults to the collection's." minimum:"1" maximum:"200"`
-	Rerank     *bool           `json:"rerank,omitempty" doc:"false keeps the bi-encoder's order, which is quicker. Defaults to true."`
+	Candidates int             `json:"candidates,omitempty" doc:"Chunks that the first stage brings and the cross-encoder reads. Defaults to the collection's." minimum:"1" maximum:"200"`
+	Mode       rag.Mode        `json:"mode,omitempty" enum:"dense,lexical,hybrid" doc:"Which searches find candidates: the bi-encoder's, BM25 over terms, or both, fused. Defaults to the collection's."`
+	Fusion     *Fusion         `json:"fusion,omitempty" doc:"How the two searches of mode hybrid become one order."`
+	Rerank     *bool           `json:"rerank,omitempty" doc:"false keeps the first stage's order, which is quicker. Defaults to true."`
 	Exhaustive bool            `json:"exhaustive,omitempty" doc:"true has the cross-encoder read every candidate that the deadline leaves time for, also those that are not expected to change the hits."`
 	Filter     json.RawMessage `json:"filter,omitempty" doc:"Condition on metadata, such as {\"type\":\"eq\",\"key\":\"lang\",\"value\":\"en\"}."`
-	DeadlineMS int             `json:"deadline_ms,omitempty" doc:"Time for the whole search; what is not reranked by then keeps the bi-encoder's order. Defaults to the server's search_deadline and, for reranking alone, rerank_time." minimum:"1" maximum:"60000"`
+	DeadlineMS int             `json:"deadline_ms,omitempty" doc:"Time for the whole search; what is not reranked by then keeps the first stage's order. Defaults to the server's search_deadline and, for reranking alone, rerank_time." minimum:"1" maximum:"60000"`
 	Shaping
+}
+
+// Fusion says how two orders of candidates become one. What is left out takes its default.
+type Fusion struct {
+	Method  rag.FusionMethod `json:"method,omitempty" enum:"rrf,score" doc:"rrf adds reciprocals of ranks, score adds scores laid from 0 to 1. Defaults to score."`
+	Dense   *float64         `json:"dense,omitempty" doc:"Weight of the bi-encoder's search. Defaults to 0.8." minimum:"0" maximum:"1000"`
+	Lexical *float64         `json:"lexical,omitempty" doc:"Weight of the search for terms. Defaults to 0.2." minimum:"0" maximum:"1000"`
 }
 
 // Timings are wall times by stage, in milliseconds; a stage that did not run is 0.
 type Timings struct {
 	Rewrite   float64 `json:"rewrite,omitempty" doc:"LLM, where one writes queries."`
 	Embed     float64 `json:"embed" doc:"Query to embedding."`
-	Search    float64 `json:"search" doc:"Milvus."`
+	Search    float64 `json:"search" doc:"Milvus, for the bi-encoder's vectors."`
+	Lexical   float64 `json:"lexical" doc:"Terms of the query, their frequencies, and Milvus for them; at the same time as embed and search."`
 	Live      float64 `json:"live" doc:"Liveness check and text, in the catalog."`
 	Rerank    float64 `json:"rerank" doc:"Cross-encoder."`
 	Shape     float64 `json:"shape" doc:"Leaving out, reordering."`
@@ -233,33 +246,34 @@ type Timings struct {
 // SearchResult answers a Search, best hit first.
 type SearchResult struct {
 	Hits       []Hit    `json:"hits"`
-	RankedBy   string   `json:"ranked_by" enum:"blend,dense" doc:"What ordered the hits."`
-	Candidates int      `json:"candidates" doc:"Live chunks that the bi-encoder found."`
+	RankedBy   string   `json:"ranked_by" enum:"blend,dense,lexical,fused" doc:"What ordered the hits."`
+	Candidates int      `json:"candidates" doc:"Live chunks that the first stage found."`
 	Reranked   int      `json:"reranked" doc:"Of them, how many the cross-encoder read."`
 	Ended      string   `json:"rerank_ended,omitempty" enum:"all,enough,busy,deadline" doc:"Why reranking ended: all candidates read; the rest not expected to change the hits; other work waited for the encoder; time ran out."`
-	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed, rebuilding (the collection is being rebuilt: what is not filled yet is missing), query_clipped (longer than the bi-encoder reads), min_relevance (nothing reranked, so nothing dropped), mmr_failed, expand_failed, highlight_partial, rewrite_failed."`
+	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed, dense_failed or lexical_failed, dense_deadline or lexical_deadline (one of two searches is missing), lexical_unsupported (Milvus can't hold term vectors), lexical_needs_rebuild (the collection was made without them), rebuilding (the collection is being rebuilt: what is not filled yet is missing), query_clipped (longer than the bi-encoder reads), min_relevance (nothing reranked, so nothing dropped), mmr_failed, expand_failed, highlight_partial, rewrite_failed."`
 	TimingsMS  Timings  `json:"timings_ms"`
 	Shaped
 }
 
 // Hit is one chunk found.
 type Hit struct {
-	DocumentID string         `json:"document_id"`
-	ChunkID    rag.ChunkID    `json:"chunk_id"`
-	Title      string         `json:"title"`
-	Filename   string         `json:"filename"`
-	Header     string         `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
-	Text       string         `json:"text"`
-	Parent     *Parent        `json:"parent,omitempty" doc:"What is around it: the section, where the document is cut as parent-child and the section has more than this chunk, or what neighbours or expand asked for."`
-	Headings   []string       `json:"headings" doc:"Titles of the sections around it, outermost first."`
-	PageStart  int            `json:"page_start,omitempty" doc:"First page, from 1; left out where the format has no pages."`
-	PageEnd    int            `json:"page_end,omitempty" doc:"Last page."`
-	Span       rag.Span       `json:"span" doc:"Place in the document's normalised text, in Unicode code points, the end exclusive."`
-	Metadata   map[string]any `json:"metadata"`
-	Scores     rag.Scores     `json:"scores"`
-	DenseRank  int            `json:"dense_rank" doc:"Place in the bi-encoder's order, from 1."`
-	RankedBy   string         `json:"ranked_by" enum:"blend,dense"`
-	Highlights []Highlight    `json:"highlights,omitempty" doc:"Best sentences of text, in its order, where highlight asked for them."`
+	DocumentID  string         `json:"document_id"`
+	ChunkID     rag.ChunkID    `json:"chunk_id"`
+	Title       string         `json:"title"`
+	Filename    string         `json:"filename"`
+	Header      string         `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
+	Text        string         `json:"text"`
+	Parent      *Parent        `json:"parent,omitempty" doc:"What is around it: the section, where the document is cut as parent-child and the section has more than this chunk, or what neighbours or expand asked for."`
+	Headings    []string       `json:"headings" doc:"Titles of the sections around it, outermost first."`
+	PageStart   int            `json:"page_start,omitempty" doc:"First page, from 1; left out where the format has no pages."`
+	PageEnd     int            `json:"page_end,omitempty" doc:"Last page."`
+	Span        rag.Span       `json:"span" doc:"Place in the document's normalised text, in Unicode code points, the end exclusive."`
+	Metadata    map[string]any `json:"metadata"`
+	Scores      rag.Scores     `json:"scores"`
+	DenseRank   int            `json:"dense_rank" doc:"Place in the bi-encoder's order, from 1; 0 where its search did not find it."`
+	LexicalRank int            `json:"lexical_rank" doc:"Place in the order of the search for terms, from 1; 0 where that did not find it."`
+	RankedBy    string         `json:"ranked_by" enum:"blend,dense,lexical,fused"`
+	Highlights  []Highlight    `json:"highlights,omitempty" doc:"Best sentences of text, in its order, where highlight asked for them."`
 }
 
 // Parent is the stretch of a document that a chunk stands in.

@@ -70,6 +70,10 @@ func (i index) Search(ctx context.Context, c rag.Collection, vector rag.Embeddin
 	return i.milvus.Search(ctx, milvus.Of(c), milvus.Search{Vector: vector, Limit: limit, Filter: f})
 }
 
+func (i index) SearchTerms(ctx context.Context, c rag.Collection, query rag.TermVector, limit int, f *rag.Filter) ([]rag.Candidate, error) {
+	return i.milvus.SearchTerms(ctx, milvus.Of(c), query, limit, f)
+}
+
 // collections makes collections of what a request asks for.
 type collections struct {
 	*catalog.Catalog
@@ -102,7 +106,7 @@ func (c collections) Create(ctx context.Context, tenant string, n api.NewCollect
 		return rag.Collection{}, err
 	}
 	return c.CreateCollection(ctx, rag.Collection{
-		Tenant: tenant, Name: n.Name, BiEncoder: name, Dimension: encoder.spec.Dimension, Fields: n.Fields, Chunking: chunking, Retrieval: retrieval, Generation: 1,
+		Tenant: tenant, Name: n.Name, BiEncoder: name, Dimension: encoder.spec.Dimension, Fields: n.Fields, Chunking: chunking, Retrieval: retrieval, Mode: n.Mode, Generation: 1,
 	})
 }
 

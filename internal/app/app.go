@@ -19,6 +19,7 @@ import (
 	"github.com/redkite/redkite/internal/config"
 	"github.com/redkite/redkite/internal/httpapi"
 	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/lexical"
 	"github.com/redkite/redkite/internal/mcp"
 	"github.com/redkite/redkite/internal/milvus"
 	"github.com/redkite/redkite/internal/model"
@@ -125,13 +126,18 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.opened("parsers", func(context.Context) error { return a.parsers.Close() })
 
 	index := index{vectors}
+	analyzer, err := lexical.New()
+	if err != nil {
+		return nil, err
+	}
 	a.flusher = &flusher{index: index, log: o.Log.With("component", "flush"), dirty: map[rag.CollectionID]rag.Collection{}}
 	a.worker = &ingest.Worker{
 		Ledger: a.catalog, Removals: a.catalog, Index: a.flusher, Vectors: index, Removal: index, Blobs: blobs, Parser: a.parsers, NewKey: blob.NewKey,
 		Encoder: encoders.passages, Timeout: s.ParseTimeout, Workers: s.IngestWorkers,
-		Matching: a.catalog,
+		Matching: a.catalog, Lexical: analyzer,
 		Reconciler: &ingest.Reconciler{
 			Books: a.catalog, Progress: a.catalog, Inventory: index, Index: a.flusher, Removal: index, Hits: a.catalog, Encoder: encoders.passages, Originals: blobs, Needs: a.catalog,
+			Terms: a.catalog, Lexical: analyzer,
 		},
 	}
 	a.callback, err = callback.New(a.catalog, callback.Config{Secret: s.CallbackSecret, Allow: s.CallbackAllow, Agent: "redkite/" + o.Version})
@@ -147,11 +153,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: a.parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 	}, encoders, a.catalog}
 	a.server, err = httpapi.New(httpapi.Deps{
-		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Retrievals: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
+		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Modes: a.catalog, Retrievals: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
 		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Caches: encoders, Answering: answering,
 		Retriever: &retrieve.Retriever{
-			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
+			Embedder: encoders.queries, Index: index, TermIndex: index, Vocabulary: a.catalog, Lexical: analyzer, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 			Vectors: index, Around: a.catalog, Texts: texts{a.catalog, blobs}, Clips: encoders.clips, Calibration: encoders.defCE.Calibration,
 		},
 		Encoders: encoders, OpenAI: httpapi.OpenAI{

@@ -17,7 +17,7 @@ const module = "github.com/redkite/redkite/"
 var (
 	words      = []string{"internal/rag"}
 	wire       = []string{"internal/api", "internal/api/openai", "internal/api/rerank"}
-	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
+	meaning    = []string{"internal/archive", "internal/parse", "internal/chunk", "internal/lexical", "internal/encode", "internal/ingest", "internal/retrieve", "internal/answer", "internal/evaluate"}
 	technology = []string{"internal/callback", "internal/httpapi", "internal/client", "internal/mcp", "internal/catalog", "internal/milvus", "internal/blob", "internal/model", "internal/onnx", "internal/bert", "internal/tokenizer", "internal/tesseract", "internal/llm"}
 )
 
@@ -76,6 +76,7 @@ func TestLibrariesStayBehindTheirPackage(t *testing.T) {
 		"github.com/jackc/pgx":               "internal/catalog",
 		"github.com/gin-gonic/gin":           "internal/httpapi",
 		"github.com/klippa-app/go-pdfium":    "internal/parse",
+		"github.com/blevesearch/bleve":       "internal/lexical",
 		"gocloud.dev":                        "internal/blob",
 		"github.com/aws/aws-sdk-go-v2":       "internal/blob",
 		"github.com/modelcontextprotocol":    "internal/mcp",

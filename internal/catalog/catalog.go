@@ -60,8 +60,9 @@ type Catalog struct {
 	log   *slog.Logger
 	ends  *ends
 	// revoked holds a token when a claim of this process may have been ended by it.
-	revoked chan struct{}
-	touch   sync.WaitGroup // last-used marks of keys being written
+	revoked  chan struct{}
+	counting chan struct{}  // a token: who holds it may change term frequencies
+	touch    sync.WaitGroup // last-used marks of keys being written
 }
 
 // Open opens the catalog, and makes the file where there is none; Migrate then brings its tables up to date. A schema
@@ -78,6 +79,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Catalog, error) {
 	c := &Catalog{
 		write: &database{write, d}, read: &database{read, d}, queue: cfg.Queue.withDefaults(), now: cfg.Now,
 		log: log.With("component", "catalog"), ends: newEnds(), revoked: make(chan struct{}, 1),
+		counting: make(chan struct{}, 1),
 	}
 	if c.now == nil {
 		c.now = func() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }

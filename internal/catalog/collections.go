@@ -11,7 +11,7 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.strategy, c.max_tokens, c.overlap, c.min_tokens, c.parent_tokens, c.retrieval, c.generation, c.created_at,
+const collectionColumns = `c.id, c.tenant, c.name, c.bi_encoder, c.dimension, c.fields, c.strategy, c.max_tokens, c.overlap, c.min_tokens, c.parent_tokens, c.retrieval, c.generation, c.created_at, c.mode,
 	` + rebuilding
 
 // rebuilding is true of a collection c that search misses documents of: a rebuild of it has begun and is not over, or has
@@ -25,7 +25,7 @@ func scanCollection(r row) (rag.Collection, error) {
 	var fields, retrieval string
 	var created int64
 	if err := r.Scan(&c.ID, &c.Tenant, &c.Name, &c.BiEncoder, &c.Dimension, &fields,
-		&c.Chunking.Strategy, &c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Chunking.MinTokens, &c.Chunking.ParentTokens, &retrieval, &c.Generation, &created, &c.Rebuilding); err != nil {
+		&c.Chunking.Strategy, &c.Chunking.MaxTokens, &c.Chunking.Overlap, &c.Chunking.MinTokens, &c.Chunking.ParentTokens, &retrieval, &c.Generation, &created, &c.Mode, &c.Rebuilding); err != nil {
 		return rag.Collection{}, err
 	}
 	c.CreatedAt = fromMicros(created)
@@ -68,10 +68,10 @@ func (c *Catalog) CreateCollection(ctx context.Context, n rag.Collection) (rag.C
 			return err
 		}
 		return tx.QueryRowContext(ctx, `INSERT INTO collections
-			(tenant, name, bi_encoder, dimension, fields, strategy, max_tokens, overlap, min_tokens, parent_tokens, retrieval, generation, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			(tenant, name, bi_encoder, dimension, fields, strategy, max_tokens, overlap, min_tokens, parent_tokens, retrieval, generation, created_at, mode)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			n.Tenant, n.Name, n.BiEncoder, n.Dimension, fields, n.Chunking.Strategy, n.Chunking.MaxTokens, n.Chunking.Overlap,
-			n.Chunking.MinTokens, n.Chunking.ParentTokens, retrieval, n.Generation, micros(n.CreatedAt)).Scan(&n.ID)
+			n.Chunking.MinTokens, n.Chunking.ParentTokens, retrieval, n.Generation, micros(n.CreatedAt), n.Mode).Scan(&n.ID)
 	})
 	if err != nil {
 		return rag.Collection{}, err
@@ -139,6 +139,20 @@ func (c *Catalog) SetChunking(ctx context.Context, tenant, name string, to rag.C
 		if _, err := tx.ExecContext(ctx, `UPDATE collections SET strategy = ?, max_tokens = ?, overlap = ?, min_tokens = ?, parent_tokens = ?
 			WHERE tenant = ? AND name = ? AND deleted_at IS NULL`,
 			to.Strategy, to.MaxTokens, to.Overlap, to.MinTokens, to.ParentTokens, tenant, name); err != nil {
+			return err
+		}
+		var err error
+		changed, err = collectionByName(ctx, tx, tenant, name)
+		return err
+	})
+	return changed, err
+}
+
+// SetMode says which searches find the candidates of one of the tenant's collections.
+func (c *Catalog) SetMode(ctx context.Context, tenant, name string, mode rag.Mode) (rag.Collection, error) {
+	var changed rag.Collection
+	err := c.inTx(ctx, "change the mode of collection "+name, func(tx *transaction) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE collections SET mode = ? WHERE tenant = ? AND name = ? AND deleted_at IS NULL`, mode, tenant, name); err != nil {
 			return err
 		}
 		var err error

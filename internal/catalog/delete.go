@@ -15,7 +15,12 @@ const removeBatch = 2000
 func (c *Catalog) DeleteDocument(ctx context.Context, collection rag.CollectionID, externalID string) (rag.Job, error) {
 	var job rag.Job
 	var ended []rag.JobID
-	err := c.inTx(ctx, "delete document "+externalID, func(tx *transaction) error {
+	release, err := c.countAlone(ctx)
+	if err != nil {
+		return rag.Job{}, err
+	}
+	defer release()
+	err = c.inTx(ctx, "delete document "+externalID, func(tx *transaction) error {
 		d, found, err := documentByExternalID(ctx, tx, collection, externalID)
 		if err != nil {
 			return err
@@ -33,11 +38,14 @@ func (c *Catalog) DeleteDocument(ctx context.Context, collection rag.CollectionI
 	return job, nil
 }
 
-// takeAway deletes a document within a transaction. It gives the jobs that this ended, and the one that removes what is
+// takeAway deletes a document within a transaction, under countAlone. It gives the jobs that this ended, and the one that removes what is
 // left.
 func (c *Catalog) takeAway(ctx context.Context, tx *transaction, d rag.Document) (ended []rag.JobID, job rag.Job, err error) {
 	now := micros(c.now())
 	if ended, err = cancelJobs(ctx, tx, now, "the document was deleted", `document_id = ?`, d.ID); err != nil {
+		return nil, rag.Job{}, err
+	}
+	if err := forgetTerms(ctx, tx, d); err != nil {
 		return nil, rag.Job{}, err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE documents SET deleted_at = ?, updated_at = ?, live_version = NULL WHERE id = ?`,
@@ -100,8 +108,14 @@ func (c *Catalog) Removed(ctx context.Context, claim rag.Claim) error {
 	}
 	steps := []string{
 		`DELETE FROM chunks WHERE id IN (SELECT k.id FROM chunks k WHERE k.document_id IN (` + documents + `) LIMIT ?)`,
+		`DELETE FROM version_terms WHERE document_id IN (SELECT t.document_id FROM version_terms t WHERE t.document_id IN (` + documents + `) LIMIT ?)`,
 		`DELETE FROM versions WHERE document_id IN (SELECT v.document_id FROM versions v WHERE v.document_id IN (` + documents + `) LIMIT ?)`,
 		`DELETE FROM documents WHERE id IN (` + documents + ` LIMIT ?)`,
+	}
+	if j.Kind == rag.JobDeleteCollection {
+		steps = append(steps,
+			`DELETE FROM term_frequencies WHERE (collection_id, term) IN (SELECT f.collection_id, f.term FROM term_frequencies f WHERE f.collection_id = ? LIMIT ?)`,
+			`DELETE FROM collection_languages WHERE (collection_id, language) IN (SELECT l.collection_id, l.language FROM collection_languages l WHERE l.collection_id = ? LIMIT ?)`)
 	}
 	for _, step := range steps {
 		if err := c.removeAll(ctx, claim, step, arg); err != nil {

@@ -26,6 +26,11 @@ func (c *Catalog) CountDocuments(ctx context.Context, claim rag.Claim) (int, err
 func (c *Catalog) DeleteMatching(ctx context.Context, claim rag.Claim, after rag.DocumentID, limit int, matches func(rag.Metadata) bool, dryRun bool) (
 	last rag.DocumentID, seen, matched int, err error) {
 	var ended []rag.JobID
+	release, err := c.countAlone(ctx)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer release()
 	err = c.fenced(ctx, claim, "delete documents that match", func(tx *transaction, j rag.Job) error {
 		last, seen, matched, ended = 0, 0, 0, nil
 		page, err := collect(ctx, tx, scanDocument, `SELECT `+documentColumns+documentTables+`

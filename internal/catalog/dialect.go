@@ -22,6 +22,8 @@ type dialect struct {
 	numbered bool
 	// schema gives a migration's text as this database reads it.
 	schema func(text string) string
+	// elements makes rows, as j.value, of the members of the JSON list that is its parameter.
+	elements string
 	// hasTable counts the tables of the name that is its parameter.
 	hasTable string
 	// transaction are the options of a write transaction. Both databases run these as if one after the other: SQLite

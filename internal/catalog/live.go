@@ -14,7 +14,7 @@ func (c *Catalog) LiveHits(ctx context.Context, collection rag.CollectionID, ids
 	live := make(map[rag.ChunkID]rag.Hit, len(ids))
 	for start := 0; start < len(ids); start += idBatch {
 		marks, args := placeholders(ids[start:min(start+idBatch, len(ids))])
-		hits, err := collect(ctx, c.read, scanHit, `SELECT `+chunkColumns+`, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.metadata, d.updated_at
+		hits, err := collect(ctx, c.read, scanHit, `SELECT `+chunkColumns+`, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.metadata, d.updated_at, v.language
 			FROM chunks k
 			JOIN documents d ON d.id = k.document_id AND d.live_version = k.version
 			JOIN versions v ON v.document_id = k.document_id AND v.version = k.version
@@ -86,7 +86,7 @@ func scanHit(r row) (rag.Hit, error) {
 	var metadata string
 	var changed int64
 	var err error
-	h.Chunk, err = scanChunk(&widened{row: r, more: []any{&h.ExternalID, &h.Title, &h.Filename, &metadata, &changed}})
+	h.Chunk, err = scanChunk(&widened{row: r, more: []any{&h.ExternalID, &h.Title, &h.Filename, &metadata, &changed, &h.Language}})
 	if err != nil {
 		return rag.Hit{}, err
 	}

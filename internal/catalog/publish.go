@@ -8,8 +8,13 @@ import (
 )
 
 // Publish makes the job's version live in one transaction: from its commit on, search returns this version and no
-// other. A version with chunks that are not indexed is refused.
+// other, and its terms count in place of the last one's. A version with chunks that are not indexed is refused.
 func (c *Catalog) Publish(ctx context.Context, claim rag.Claim) error {
+	release, err := c.countAlone(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return c.fenced(ctx, claim, "publish", func(tx *transaction, j rag.Job) error {
 		var pending int
 		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM chunks WHERE document_id = ? AND version = ? AND indexed = 0`,
@@ -18,6 +23,9 @@ func (c *Catalog) Publish(ctx context.Context, claim rag.Claim) error {
 		}
 		if pending > 0 {
 			return fmt.Errorf("version %d of document %d has %d chunks that are not indexed", j.Version, j.Document, pending)
+		}
+		if err := replaceTerms(ctx, tx, j); err != nil {
+			return err
 		}
 		result, err := tx.ExecContext(ctx, `UPDATE documents SET live_version = ?, updated_at = ?
 			WHERE id = ? AND version = ? AND deleted_at IS NULL`, j.Version, micros(c.now()), j.Document, j.Version)

@@ -20,6 +20,7 @@ func sqliteDialect(path string) *dialect {
 		where:    path,
 		open:     func(ctx context.Context) (write, read *sql.DB, err error) { return openSQLite(ctx, path) },
 		schema:   func(text string) string { return text },
+		elements: `json_each(?) j`,
 		hasTable: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?`,
 		takeTurn: func(context.Context, *sql.DB) (func(), error) { return func() {}, nil }, // a transaction is one's turn
 		queue:    func(db *sql.DB) riverdriver.Driver[*sql.Tx] { return riversqlite.New(db) },

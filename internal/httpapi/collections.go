@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/internal/retrieve"
 )
 
 type collectionBody struct{ Body api.Collection }
@@ -54,7 +56,7 @@ func (s *Server) collectionRoutes(service huma.API) {
 	})
 
 	register(s, service, huma.Operation{
-		OperationID: "patch-collection", Method: http.MethodPatch, Path: "/collections/{collection}", Summary: "Change how a collection's documents are cut and its searches rank",
+		OperationID: "patch-collection", Method: http.MethodPatch, Path: "/collections/{collection}", Summary: "Change how a collection's documents are cut, and how they are found and ranked",
 		Description: "What is uploaded from now on is cut so. A document that is there is cut anew when it is uploaded again, also with the same bytes.",
 		Tags:        []string{"collections"}, Errors: []int{http.StatusNotFound},
 	}, s.patchCollection)
@@ -72,13 +74,13 @@ func (s *Server) collectionRoutes(service huma.API) {
 	})
 }
 
-// patchCollection changes what later uploads are cut by, and how searches rank.
+// patchCollection changes what later uploads are cut by, which searches find candidates, and how they rank.
 func (s *Server) patchCollection(ctx context.Context, in *struct {
 	CollectionPath
 	Body api.CollectionPatch
 }) (*collectionBody, error) {
-	if in.Body.Chunking == nil && in.Body.Retrieval == nil {
-		return nil, rag.Invalid("", "nothing is to be changed: give chunking, retrieval or both")
+	if in.Body.Chunking == nil && in.Body.Retrieval == nil && in.Body.Mode == nil {
+		return nil, rag.Invalid("", "nothing is to be changed: give chunking, mode or retrieval")
 	}
 	var c rag.Collection
 	var err error
@@ -89,6 +91,11 @@ func (s *Server) patchCollection(ctx context.Context, in *struct {
 	}
 	if in.Body.Chunking != nil {
 		if c, err = s.deps.Chunkings.SetChunking(ctx, tenant(ctx), in.Collection, *in.Body.Chunking); err != nil {
+			return nil, err
+		}
+	}
+	if in.Body.Mode != nil {
+		if c, err = s.deps.Modes.SetMode(ctx, tenant(ctx), in.Collection, *in.Body.Mode); err != nil {
 			return nil, err
 		}
 	}
@@ -106,7 +113,7 @@ func (s *Server) counted(ctx context.Context, c rag.Collection) (*collectionBody
 
 func collectionOf(c rag.Collection, counts rag.Counts) api.Collection {
 	return api.Collection{
-		Name: c.Name, Model: c.BiEncoder, Dimension: c.Dimension, Fields: listOf(c.Fields), Chunking: c.Chunking, Retrieval: c.Retrieval.Over(rag.DefaultRetrieval()), CreatedAt: c.CreatedAt,
+		Name: c.Name, Model: c.BiEncoder, Dimension: c.Dimension, Fields: listOf(c.Fields), Chunking: c.Chunking, Retrieval: c.Retrieval.Over(rag.DefaultRetrieval()), Mode: cmp.Or(c.Mode, retrieve.DefaultMode), CreatedAt: c.CreatedAt,
 		Documents: api.DocumentCounts{Total: counts.Total, Ready: counts.Ready, Pending: counts.Pending, Failed: counts.Failed, Canceled: counts.Canceled},
 		Chunks:    counts.Chunks, Rebuilding: c.Rebuilding,
 	}

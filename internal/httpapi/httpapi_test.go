@@ -34,6 +34,8 @@ type world struct {
 	staged    []ingest.Upload
 	read      int64 // bytes of uploads
 	searching chan struct{}
+	mode      rag.Mode       // of the collection
+	asked     retrieve.Query // the last search
 }
 
 func (w *world) Create(_ context.Context, tenant string, n api.NewCollection) (rag.Collection, error) {
@@ -44,7 +46,12 @@ func (w *world) Collection(_ context.Context, tenant, name string) (rag.Collecti
 	if name != "c" || tenant != rag.DefaultTenant {
 		return rag.Collection{}, rag.NotFound("there is no collection %q", name)
 	}
-	return rag.Collection{ID: 1, Tenant: tenant, Name: name}, nil
+	return rag.Collection{ID: 1, Tenant: tenant, Name: name, Mode: w.mode}, nil
+}
+
+func (w *world) SetMode(ctx context.Context, tenant, name string, mode rag.Mode) (rag.Collection, error) {
+	w.mode = mode
+	return w.Collection(ctx, tenant, name)
 }
 
 func (w *world) Chunking(_ context.Context, c rag.Collection, asked api.NewChunking) (rag.Chunking, error) {
@@ -93,7 +100,8 @@ func (w *world) Commit(_ context.Context, _ rag.Collection, staged []ingest.Stag
 	return out, nil
 }
 
-func (w *world) Search(ctx context.Context, _ retrieve.Query) (retrieve.Result, error) {
+func (w *world) Search(ctx context.Context, q retrieve.Query) (retrieve.Result, error) {
+	w.asked = q
 	if w.searching != nil {
 		w.searching <- struct{}{}
 		<-ctx.Done()
@@ -117,7 +125,7 @@ func (w *world) Authenticate(_ context.Context, secret string) (rag.Principal, e
 func newServer(t *testing.T, w *world) *Server {
 	t.Helper()
 	s, err := New(Deps{
-		Collections: w, Chunkings: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Tools: w, Stats: w, Log: slog.New(slog.DiscardHandler),
+		Collections: w, Chunkings: w, Modes: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Tools: w, Stats: w, Log: slog.New(slog.DiscardHandler),
 		Checks: []Check{{Name: "milvus", Run: func(context.Context) (string, error) { return "2.6.0", w.searchErr }}},
 	}, Options{Version: "test", API: true, LoopbackWithoutKey: true, MaxSearches: 1, SearchDeadline: time.Second, DrainTimeout: time.Second})
 	if err != nil {

@@ -49,7 +49,7 @@ func (m *metrics) observe(route, method string, status int, took time.Duration) 
 
 func (m *metrics) searched(r retrieve.Result) {
 	for stage, took := range map[string]time.Duration{
-		"embed": r.Timings.Embed, "search": r.Timings.Search, "live": r.Timings.Live, "rerank": r.Timings.Rerank, "total": r.Timings.Total,
+		"embed": r.Timings.Embed, "search": r.Timings.Search, "lexical": r.Timings.Lexical, "live": r.Timings.Live, "rerank": r.Timings.Rerank, "total": r.Timings.Total,
 		"rewrite": r.Timings.Rewrite, "shape": r.Timings.Shape, "expand": r.Timings.Expand, "highlight": r.Timings.Highlight,
 	} {
 		if took > 0 {

@@ -34,12 +34,16 @@ func (s *Server) query(c rag.Collection, q api.Search) (retrieve.Query, error) {
 	if err := how.Check(); err != nil {
 		return retrieve.Query{}, err
 	}
+	mode, fusion, err := modeOf(c, q)
+	if err != nil {
+		return retrieve.Query{}, err
+	}
 	fingerprint, err := fingerprintOf(c, q)
 	if err != nil {
 		return retrieve.Query{}, err
 	}
 	query := retrieve.Query{
-		Collection: c, Text: q.Query, Queries: q.Queries, Turns: turnsOf(q.Messages), Hypothesis: q.HyDE, Variants: q.MultiQuery,
+		Collection: c, Text: q.Query, Mode: mode, Fusion: fusion, Queries: q.Queries, Turns: turnsOf(q.Messages), Hypothesis: q.HyDE, Variants: q.MultiQuery,
 		TopK: q.TopK, Candidates: max(how.Candidates, q.TopK), Rerank: q.Rerank == nil || *q.Rerank, Filter: filter,
 		Deadline: s.options.SearchDeadline, RerankTime: s.options.RerankTime, Tolerance: s.options.RerankTolerance, Sure: s.options.RerankSure,
 		Blending: retrieve.Blending{Weight: how.CrossWeight, Normalisation: how.Normalisation},

@@ -73,7 +73,7 @@ func hitOf(h rag.Hit) api.Hit {
 		DocumentID: h.ExternalID, ChunkID: h.Chunk.ID, Title: h.Title, Filename: h.Filename, Header: h.Chunk.Header, Text: h.Chunk.Text,
 		Parent:   parentOf(h.Chunk.Parent),
 		Headings: listOf(h.Chunk.Headings), PageStart: h.Chunk.PageStart, PageEnd: h.Chunk.PageEnd, Span: h.Chunk.Span,
-		Metadata: metadataOf(h.Metadata), Scores: h.Scores, DenseRank: h.DenseRank, RankedBy: h.RankedBy,
+		Metadata: metadataOf(h.Metadata), Scores: h.Scores, DenseRank: h.DenseRank, LexicalRank: h.LexicalRank, RankedBy: h.RankedBy,
 	}
 }
 
@@ -95,7 +95,7 @@ func sourceOf(p rag.Passage) api.Source {
 func timingsOf(t retrieve.Timings) api.Timings {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return api.Timings{
-		Rewrite: ms(t.Rewrite), Embed: ms(t.Embed), Search: ms(t.Search), Live: ms(t.Live), Rerank: ms(t.Rerank),
+		Rewrite: ms(t.Rewrite), Embed: ms(t.Embed), Search: ms(t.Search), Lexical: ms(t.Lexical), Live: ms(t.Live), Rerank: ms(t.Rerank),
 		Shape: ms(t.Shape), Expand: ms(t.Expand), Highlight: ms(t.Highlight), Total: ms(t.Total),
 	}
 }

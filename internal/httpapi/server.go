@@ -170,6 +170,7 @@ type Check struct {
 type Deps struct {
 	Collections  Collections
 	Chunkings    Chunkings
+	Modes        Modes
 	Retrievals   Retrievals
 	Overview     Overview
 	Fingerprints Fingerprints

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redkite/redkite/internal/lexical"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -28,6 +29,8 @@ type desk struct {
 	texts    map[int]string // keys by version
 	stored   map[string]string
 	waiting  bool // other jobs wait
+	terms    VersionTerms
+	sparse   map[rag.ChunkID]rag.TermVector
 	fail     func(step string) error
 }
 
@@ -38,13 +41,18 @@ func newDesk() *desk {
 		},
 		rows: map[rag.ChunkID]rag.Chunk{}, indexed: map[rag.ChunkID]bool{}, vectors: map[rag.ChunkID]rag.Embedding{},
 		fail:  func(string) error { return nil },
-		texts: map[int]string{}, stored: map[string]string{},
+		texts: map[int]string{}, stored: map[string]string{}, sparse: map[rag.ChunkID]rag.TermVector{},
 	}
 }
 
 func (d *desk) worker() *Worker {
+	analyzer, err := lexical.New()
+	if err != nil {
+		panic(err)
+	}
 	return &Worker{
-		Ledger: d, Removals: d, Index: d, Vectors: d, Removal: d, Blobs: shelf{d}, Parser: d, Timeout: time.Minute, NewKey: func() string { return "text" },
+		Lexical: analyzer,
+		Ledger:  d, Removals: d, Index: d, Vectors: d, Removal: d, Blobs: shelf{d}, Parser: d, Timeout: time.Minute, NewKey: func() string { return "text" },
 		Encoder: func(context.Context, string) (Encoder, error) { return d, nil },
 	}
 }
@@ -146,6 +154,18 @@ func (d *desk) Publish(context.Context, rag.Claim) error {
 	return nil
 }
 
+func (d *desk) VersionChunks(_ context.Context, _ rag.Claim, v VersionID, from, limit int) ([]rag.Chunk, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	chunks := slices.DeleteFunc(d.chunks(v.Version), func(ch rag.Chunk) bool { return ch.Ordinal < from })
+	return chunks[:min(limit, len(chunks))], d.fail("version chunks")
+}
+
+func (d *desk) SetTerms(_ context.Context, _ rag.Claim, terms VersionTerms) error {
+	d.terms = terms
+	return d.fail("set terms")
+}
+
 func (d *desk) GiveUp(context.Context, rag.Claim) error {
 	if err := d.fail("give up"); err != nil {
 		return err
@@ -205,7 +225,7 @@ func (d *desk) Upsert(_ context.Context, _ rag.Collection, rows []Row) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, row := range rows {
-		d.vectors[row.Chunk] = row.Dense
+		d.vectors[row.Chunk], d.sparse[row.Chunk] = row.Dense, row.Sparse
 	}
 	return nil
 }

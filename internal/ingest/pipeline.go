@@ -110,7 +110,10 @@ func (w *Worker) makeBatch(ctx context.Context, task Task, encoder Encoder, kept
 	}
 	b := batch{rows: make([]Row, len(chunks)), reused: reused}
 	for i, ch := range chunks {
-		b.rows[i] = Row{Chunk: ch.ID, Document: task.Document.ID, Metadata: task.Document.Metadata, Dense: embeddings[i]}
+		b.rows[i] = Row{
+			Chunk: ch.ID, Document: task.Document.ID, Metadata: task.Document.Metadata, Dense: embeddings[i],
+			Sparse: w.Lexical.Document(termText(task.Document.Title, ch), task.Language),
+		}
 	}
 	return b, nil
 }

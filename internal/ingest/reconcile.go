@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redkite/redkite/internal/chunk"
+	"github.com/redkite/redkite/internal/lexical"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -68,6 +70,8 @@ type Reconciler struct {
 	Index     Index
 	Removal   Removal
 	Hits      Hits
+	Terms     TermBooks
+	Lexical   *lexical.Analyzer
 	Originals Originals
 	Needs     Needs
 	Now       func() time.Time // the system's clock when nil
@@ -100,6 +104,11 @@ func (r *Reconciler) reconcile(ctx context.Context, c rag.Claim, collection rag.
 	}
 	if err := r.Index.Ensure(ctx, collection); err != nil {
 		return fmt.Errorf("ensure index: %w", err)
+	}
+	if !asked.DryRun {
+		if err := r.countTerms(ctx, c); err != nil {
+			return err
+		}
 	}
 	low, high, err := r.Books.ChunkRange(ctx, c)
 	if err != nil {
@@ -229,7 +238,9 @@ func (r *reconciling) fill(ctx context.Context, ids []rag.ChunkID) error {
 			if err != nil {
 				return err
 			}
-			rows = append(rows, Row{Chunk: id, Document: h.Document, Metadata: h.Metadata})
+			rows = append(rows, Row{
+				Chunk: id, Document: h.Document, Metadata: h.Metadata, Sparse: r.Lexical.Document(termText(h.Title, h.Chunk), cmp.Or(h.Language, lexical.Unknown)),
+			})
 			texts = append(texts, text)
 		}
 		if len(rows) == 0 {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/redkite/redkite/internal/lexical"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -23,6 +24,7 @@ type Task struct {
 	LiveTitle  string // of the version that is live meanwhile; its chunks were embedded with it
 	Same       bool   // that version is of the same bytes, type and chunking, and its text is kept, so its chunks are the new one's too
 	Suspect    bool   // a worker died while it parsed this
+	Language   string // of the version's text; the worker tells it
 }
 
 // Cut is what parsing and chunking made of an original, at its end.
@@ -43,6 +45,7 @@ type Ledger interface {
 	Chunks
 	Versions
 	Live
+	Terms
 }
 
 // Chunks keeps a version's chunk rows and which of them are indexed.
@@ -103,6 +106,7 @@ type Row struct {
 	Document rag.DocumentID
 	Metadata rag.Metadata
 	Dense    rag.Embedding
+	Sparse   rag.TermVector
 }
 
 // Encoder is the bi-encoder of a collection.
@@ -132,6 +136,7 @@ type Worker struct {
 
 	Matching   Matching
 	Reconciler *Reconciler
+	Lexical    *lexical.Analyzer
 
 	Encoder func(ctx context.Context, biEncoder string) (Encoder, error) // opens a collection's bi-encoder
 	Timeout time.Duration                                                // for parsing one document
@@ -224,10 +229,21 @@ func (w *Worker) makeVersion(ctx context.Context, c rag.Claim, task Task) error 
 	if err := w.Index.Ensure(ctx, task.Collection); err != nil {
 		return fmt.Errorf("ensure index: %w", err)
 	}
+	version := VersionID{Document: task.Document.ID, Version: task.Document.Version, Title: task.Document.Title}
+	if task.Language, err = chunksOf(w.Ledger.VersionChunks).language(ctx, c, version); err != nil {
+		return err
+	}
 	if err := w.embed(ctx, c, task, encoder); err != nil {
 		return err
 	}
 	if err := w.Ledger.SetStage(ctx, c, rag.StagePublish); err != nil {
+		return err
+	}
+	terms, err := chunksOf(w.Ledger.VersionChunks).terms(ctx, c, version, task.Language, w.Lexical)
+	if err != nil {
+		return fmt.Errorf("count terms: %w", err)
+	}
+	if err := w.Ledger.SetTerms(ctx, c, terms); err != nil {
 		return err
 	}
 	ids, err := w.Ledger.IndexedChunks(ctx, c)

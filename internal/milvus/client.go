@@ -52,6 +52,7 @@ type Client struct {
 	address string                   // that native dials
 	server  *server                  // what answered there; nil until it was asked
 	ensured map[string]bool          // physical collections that were found whole
+	sparse  map[string]bool          // physical collections that have the sparse column
 	writing map[string]chan struct{} // a token a physical collection: who holds it may change it
 }
 
@@ -62,7 +63,7 @@ func New(cfg Config, log *slog.Logger) *Client {
 	}
 	return &Client{
 		cfg: cfg, log: log.With("component", "milvus"),
-		ensured: map[string]bool{}, writing: map[string]chan struct{}{},
+		ensured: map[string]bool{}, sparse: map[string]bool{}, writing: map[string]chan struct{}{},
 	}
 }
 
@@ -77,6 +78,7 @@ func (c *Client) hangUp() error {
 	native := c.native
 	c.native, c.server = nil, nil
 	clear(c.ensured)
+	clear(c.sparse)
 	if native == nil {
 		return nil
 	}

@@ -41,6 +41,7 @@ func TestServerConforms(t *testing.T) {
 func conform(t *testing.T, c *Client, address string) {
 	t.Run("ensure", func(t *testing.T) { testEnsure(t, c, address) })
 	t.Run("scores", func(t *testing.T) { testScores(t, c) })
+	t.Run("terms", func(t *testing.T) { testTerms(t, c) })
 	t.Run("replace", func(t *testing.T) { testReplace(t, c) })
 	t.Run("embeddings", func(t *testing.T) { testEmbeddings(t, c) })
 	t.Run("delete", func(t *testing.T) { testDelete(t, c) })

@@ -37,6 +37,7 @@ const (
 	columnChunk    = "chunk_id"
 	columnDocument = "document_id"
 	columnDense    = "dense"
+	columnSparse   = "sparse" // missing where the server can't hold it, and in what was made before there was one
 	columnDynamic  = "$meta"
 )
 
@@ -81,6 +82,9 @@ func (g Generation) schema(s server) *entity.Schema {
 		WithField(entity.NewField().WithName(columnChunk).WithDataType(entity.FieldTypeInt64).WithIsPrimaryKey(true)).
 		WithField(entity.NewField().WithName(columnDocument).WithDataType(entity.FieldTypeInt64)).
 		WithField(entity.NewField().WithName(columnDense).WithDataType(entity.FieldTypeFloatVector).WithDim(int64(g.Dimension)))
+	if s.sparse() {
+		schema = schema.WithField(entity.NewField().WithName(columnSparse).WithDataType(entity.FieldTypeSparseVector))
+	}
 	for _, f := range g.Fields {
 		field := entity.NewField().WithName(columnOf(f.Name))
 		switch f.Type {
@@ -153,6 +157,7 @@ func (c *Client) remember(g Generation, whole bool) {
 		return
 	}
 	delete(c.ensured, g.name())
+	delete(c.sparse, g.name())
 }
 
 // create makes the physical collection unless it is there; one with another shape is refused.
@@ -206,6 +211,9 @@ func difference(want, found *entity.Schema) string {
 		}
 	}
 	for _, f := range want.Fields {
+		if f.Name == columnSparse && named[f.Name] == nil {
+			continue // it was made before there was one, and serves dense search
+		}
 		if shape(named[f.Name]) != shape(f) {
 			return fmt.Sprintf("column %s is %s instead of %s", f.Name, shape(named[f.Name]), shape(f))
 		}
@@ -235,6 +243,15 @@ func (c *Client) index(ctx context.Context, native *client.GrpcClient, s server,
 	}
 	if err := indexColumn(ctx, native, g, columnDense, dense); err != nil {
 		return err
+	}
+	has, err := c.hasSparse(ctx, native, s, g)
+	if err != nil {
+		return err
+	}
+	if has {
+		if err := indexSparse(ctx, native, g); err != nil {
+			return err
+		}
 	}
 	if !s.sparse() {
 		return nil // before 2.4 there is no INVERTED; a scan of a column is quick

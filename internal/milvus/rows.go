@@ -21,6 +21,7 @@ type Row struct {
 	Document rag.DocumentID
 	Metadata rag.Metadata // has passed CheckMetadata
 	Dense    rag.Embedding
+	Sparse   rag.TermVector // left out where the generation has no column for it
 }
 
 const (
@@ -52,7 +53,7 @@ func (c *Client) Upsert(ctx context.Context, g Generation, rows []Row) error {
 func batch(g Generation, rows []Row) int {
 	size := 0
 	for i, row := range rows {
-		size += 4*g.Dimension + 64
+		size += 4*g.Dimension + 8*len(row.Sparse.Terms) + 64
 		for key, value := range row.Metadata {
 			size += len(key) + 16
 			if v, ok := normal(value); ok {
@@ -82,6 +83,17 @@ func (c *Client) upsert(ctx context.Context, g Generation, rows []Row) error {
 		columns, err := columns(g, rows, s.lite)
 		if err != nil {
 			return err
+		}
+		has, err := c.hasSparse(ctx, native, s, g)
+		if err != nil {
+			return err
+		}
+		if has {
+			sparse, err := sparseColumn(rows)
+			if err != nil {
+				return err
+			}
+			columns = append(columns, sparse)
 		}
 		if s.lite {
 			if err := removeOld(ctx, native, g, rows); err != nil {

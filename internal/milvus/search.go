@@ -52,6 +52,9 @@ func (c *Client) Search(ctx context.Context, g Generation, s Search) ([]rag.Cand
 			return err
 		}
 		candidates, err = read(results)
+		for i := range candidates {
+			candidates[i].Score = min(1, max(-1, candidates[i].Score))
+		}
 		return err
 	})
 	if errors.Is(err, errNoCollection) {
@@ -81,7 +84,7 @@ func read(results []client.SearchResult) ([]rag.Candidate, error) {
 	}
 	candidates := make([]rag.Candidate, r.ResultCount)
 	for i, id := range ids.Data() {
-		candidates[i] = rag.Candidate{Chunk: rag.ChunkID(id), Score: min(1, max(-1, r.Scores[i]))}
+		candidates[i] = rag.Candidate{Chunk: rag.ChunkID(id), Score: r.Scores[i]}
 	}
 	return candidates, nil
 }

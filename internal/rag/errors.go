@@ -23,6 +23,7 @@ var (
 	ErrYield        = errors.New("lets others go first")              // the work goes on later, at once where nobody waits
 	ErrUpstream     = errors.New("upstream failed")                   // a service that is not ours, such as the LLM, failed
 	ErrNotSetUp     = errors.New("not set up")                        // the server's settings leave this out
+	ErrDenseOnly    = errors.New("holds no term vectors")             // the index can't search lexically
 	ErrStale        = errors.New("stale")                             // the writer lost its claim and must stop
 )
 

@@ -38,6 +38,7 @@ type Collection struct {
 	Fields     []Field
 	Chunking   Chunking
 	Retrieval  NewRetrieval // what the collection says of it; Over(DefaultRetrieval()) is what holds
+	Mode       Mode         // which searches find candidates where a request does not say; empty for the program's default
 	Generation int          // number of the live generation, from 1
 	CreatedAt  time.Time
 	Rebuilding bool // the index is being made anew: search misses what is not filled yet
@@ -195,7 +196,7 @@ type Findings struct {
 // Candidate is a chunk that a first-stage search found.
 type Candidate struct {
 	Chunk ChunkID
-	Score float32 // cosine similarity, -1 to 1
+	Score float32 // cosine similarity, -1 to 1; or BM25, above 0
 }
 
 // JobKind says what a job does.
@@ -339,8 +340,10 @@ func (p Principal) MayWrite() bool { return p.Scope != ScopeRead }
 // Scores explain a hit's place. A score that was not computed is nil.
 type Scores struct {
 	Dense       *float64 `json:"dense"`        // cosine similarity of query and chunk, -1 to 1
+	Lexical     *float64 `json:"lexical"`      // BM25, above 0; comparable within one collection and query
+	Fused       *float64 `json:"fused"`        // of both by the fusion that was asked for; orders one result only
 	RerankLogit *float64 `json:"rerank_logit"` // the cross-encoder's raw output; no fixed range
-	Blend       *float64 `json:"blend"`        // weighted mean of the normalised dense score and logit; orders one result only
+	Blend       *float64 `json:"blend"`        // weighted mean of the normalised first-stage score and logit; orders one result only
 	Relevance   *float64 `json:"relevance"`    // of the blend, 0 to 1; a probability where the cross-encoder is calibrated
 }
 
@@ -353,15 +356,20 @@ type Hit struct {
 	Filename   string
 	Metadata   Metadata
 	Changed    time.Time // when the document changed last: a version was uploaded or published
+	Language   string    // of the document's text (ISO 639); empty until its terms are counted
 	Scores     Scores
-	DenseRank  int    // place in the bi-encoder's order, from 1
-	RankedBy   string // what gave this hit its place: RankedByBlend or RankedByDense
+	// DenseRank and LexicalRank are the places in the two first-stage orders, from 1; 0 where that search did not find it.
+	DenseRank   int
+	LexicalRank int
+	RankedBy    string // what gave this hit its place, such as RankedByBlend
 }
 
 // What can give a hit its place.
 const (
-	RankedByBlend = "blend" // cross-encoder and bi-encoder together
-	RankedByDense = "dense" // bi-encoder alone
+	RankedByBlend   = "blend"   // cross-encoder and first stage together
+	RankedByDense   = "dense"   // bi-encoder alone
+	RankedByLexical = "lexical" // BM25 alone
+	RankedByFused   = "fused"   // bi-encoder and BM25 together
 )
 
 // Passage is text shown to the LLM: one hit, or neighbouring hits of one document joined.
@@ -387,4 +395,11 @@ type Passage struct {
 type Claim struct {
 	Job   JobID
 	Fence int64
+}
+
+// TermVector is a sparse vector of terms: what a text says of each, or what a query asks. Its terms are distinct and
+// ascend; the inner product of a document's and a query's is their BM25 score.
+type TermVector struct {
+	Terms   []uint32
+	Weights []float32 // one a term, above 0
 }

@@ -31,14 +31,14 @@ func (b Blending) mixer(cross, dense []float64) mixer {
 	return mixer{cross: spreadOf(cross), dense: spreadOf(dense), weight: b.Weight}
 }
 
-// blend orders hits by the weighted mean of the normalised logit and the normalised dense score. Hits without a logit
-// follow in the bi-encoder's order: they are what was least promising. Ties keep the bi-encoder's order.
+// blend orders hits by the weighted mean of the normalised logit and the normalised score of the first stage. Hits without
+// a logit follow in the first stage's order: they are what was least promising. Ties keep it, too.
 func blend(hits []rag.Hit, logits []float32, scored []bool, how Blending) []rag.Hit {
 	var cross, dense []float64
 	for i, h := range hits {
 		if scored[i] {
 			cross = append(cross, float64(logits[i]))
-			dense = append(dense, *h.Scores.Dense)
+			dense = append(dense, firstScore(h))
 		}
 	}
 	mix := how.mixer(cross, dense)
@@ -50,7 +50,7 @@ func blend(hits []rag.Hit, logits []float32, scored []bool, how Blending) []rag.
 			continue
 		}
 		logit := float64(logits[i])
-		mixed := mix.score(logit, *h.Scores.Dense)
+		mixed := mix.score(logit, firstScore(h))
 		h.Scores.RerankLogit, h.Scores.Blend = &logit, &mixed
 		h.RankedBy = rag.RankedByBlend
 		ranked = append(ranked, h)

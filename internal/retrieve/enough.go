@@ -24,7 +24,7 @@ func enough(hits []rag.Hit, topK int, tolerance float64, how Blending) func(logi
 	}
 	dense := make([]float64, len(hits))
 	for i, h := range hits {
-		dense[i] = *h.Scores.Dense
+		dense[i] = firstScore(h)
 	}
 	return func(logits []float32) bool {
 		n := len(logits)

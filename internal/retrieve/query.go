@@ -15,11 +15,13 @@ type Query struct {
 	Turns      []Turn        // a conversation whose last turn, the user's, is the question
 	Hypothesis bool          // a passage that would answer, written by an LLM, is searched too (HyDE)
 	Variants   int           // of the question, written by an LLM, that are searched too; at most MostVariants
+	Mode       rag.Mode      // which searches find candidates; empty is dense
+	Fusion     rag.Fusion    // of the two of a hybrid search
 	TopK       int           // hits wanted, at least 1
 	Candidates int           // chunks the first stage brings and the cross-encoder reads, at least TopK
-	Rerank     bool          // false keeps the bi-encoder's order
+	Rerank     bool          // false keeps the first stage's order
 	Filter     *rag.Filter   // nil for none
-	Deadline   time.Duration // for the whole query; what is not reranked by then keeps the bi-encoder's order
+	Deadline   time.Duration // for the whole query; what is not reranked by then keeps the first stage's order
 	RerankTime time.Duration // for reranking alone, inside Deadline; 0 leaves it all that is left
 	Tolerance  float64       // reranking ends when the rest would take fewer than this many of the first TopK places; 0 reads all
 	Blending   Blending      // how the final score is made
@@ -33,12 +35,13 @@ type Query struct {
 // Timings are wall times by stage; a stage that did not run is 0.
 type Timings struct {
 	Rewrite, Embed, Search, Live, Rerank, Shape, Expand, Highlight, Total time.Duration
+	Lexical                                                               time.Duration // terms, their frequencies and the search for them, beside Embed and Search
 }
 
 // Result is what a query found, best first.
 type Result struct {
 	Hits       []rag.Hit
-	RankedBy   string        // rag.RankedByBlend where the cross-encoder took part, else rag.RankedByDense
+	RankedBy   string        // rag.RankedByBlend where the cross-encoder took part, else what the first stage ranked by
 	Candidates int           // live chunks the first stage found
 	Reranked   int           // of them, how many the cross-encoder read
 	Ended      string        // why reranking ended: EndedAll, EndedEnough, EndedBusy, EndedDeadline; empty where it did not begin or failed
@@ -62,7 +65,7 @@ const (
 	DegradedExpand         = "expand_failed"     // what lies around the hits could not be read
 	DegradedHighlight      = "highlight_partial" // not every sentence was scored
 	DegradedRewrite        = "rewrite_failed"    // the LLM failed: the query is searched without what it would have written
-	DegradedRerankFailed   = "rerank_failed"     // the cross-encoder failed: the bi-encoder's order stands
+	DegradedRerankFailed   = "rerank_failed"     // the cross-encoder failed: the first stage's order stands
 )
 
 // Why reranking ended.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/redkite/redkite/internal/encode"
+	"github.com/redkite/redkite/internal/lexical"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -33,14 +34,17 @@ type Live interface {
 
 // Retriever answers queries.
 type Retriever struct {
-	Embedder func(ctx context.Context, biEncoder string) (Embedder, error) // opens a collection's bi-encoder
-	Index    Index
-	Live     Live
-	Scorer   Scorer
-	Vectors  Vectors      // for Shape.Diversity
-	Around   Surroundings // for Shape.Neighbours and Shape.Section
-	Texts    Texts        // for them, too; nil joins chunks
-	Rewriter Rewriter     // an LLM; nil where none is configured
+	Embedder   func(ctx context.Context, biEncoder string) (Embedder, error) // opens a collection's bi-encoder
+	Index      Index
+	TermIndex  TermIndex // for modes lexical and hybrid, as Vocabulary and Lexical
+	Vocabulary Vocabulary
+	Lexical    *lexical.Analyzer
+	Live       Live
+	Scorer     Scorer
+	Vectors    Vectors      // for Shape.Diversity
+	Around     Surroundings // for Shape.Neighbours and Shape.Section
+	Texts      Texts        // for them, too; nil joins chunks
+	Rewriter   Rewriter     // an LLM; nil where none is configured
 	// Clips reports whether a bi-encoder does not read a query to its end; nil never asks.
 	Clips func(ctx context.Context, biEncoder, text string) (bool, error)
 	// Calibration is Scorer's; nil where none is known, and relevance is then no probability.
@@ -58,7 +62,7 @@ const (
 )
 
 // Search finds the hits for q, best first. It fails only where there is nothing to give: a reranker that fails or runs
-// out of time leaves the bi-encoder's order, said in Result.Degraded.
+// out of time leaves the first stage's order, said in Result.Degraded.
 func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 	start := time.Now()
 	deadline := start.Add(q.Deadline)
@@ -86,7 +90,7 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 		return Result{}, err
 	}
 	r.clipped(ctx, q, all, &res)
-	res.Candidates, res.RankedBy = len(hits), rag.RankedByDense
+	res.Candidates, res.RankedBy = len(hits), rankedBy(q.Mode, hits)
 	if q.Rerank && len(hits) > 0 {
 		began := time.Now()
 		hits = r.rerank(ctx, q, hits, reads, deadline, &res)
@@ -96,17 +100,6 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 	r.shape(ctx, q, hits, &res)
 	res.Timings.Total = time.Since(start)
 	return res, nil
-}
-
-// found embeds one wording and gives the live candidates nearest to it.
-func (r *Retriever) found(ctx context.Context, q Query, w wording, t *Timings) ([]rag.Hit, error) {
-	began := time.Now()
-	vector, err := r.embed(ctx, q.Collection.BiEncoder, w)
-	if err != nil {
-		return nil, err
-	}
-	t.Embed = time.Since(began)
-	return r.candidates(ctx, q, vector, t)
 }
 
 // embed gives a wording's vector.
@@ -143,64 +136,6 @@ func (r *Retriever) clipped(ctx context.Context, q Query, all []wording, res *Re
 			return
 		}
 	}
-}
-
-// candidates searches the index and keeps what the catalog says is live. Where dead rows took places (a replaced or
-// deleted document whose rows are not yet removed) it asks for more; where documents changed meanwhile, once more.
-func (r *Retriever) candidates(ctx context.Context, q Query, vector rag.Embedding, t *Timings) ([]rag.Hit, error) {
-	want := max(q.Candidates, q.TopK)
-	limit := want
-	var before liveness
-	for looks := 1; ; looks++ {
-		began := time.Now()
-		found, err := r.Index.Search(ctx, q.Collection, vector, limit, q.Filter)
-		if err != nil {
-			return nil, fmt.Errorf("search collection %s: %w", q.Collection.Name, err)
-		}
-		searched := time.Now()
-		t.Search += searched.Sub(began)
-
-		hits, ids, alive, err := r.live(ctx, q.Collection.ID, found)
-		if err != nil {
-			return nil, err
-		}
-		t.Live += time.Since(searched)
-
-		dead := len(found) - len(hits)
-		switch {
-		case dead > 0 && len(hits) < want && len(found) >= limit && limit < maxFetch:
-			limit = min(maxFetch, 2*(limit+dead))
-		case looks >= maxLooks || before.settled(began, alive, ids):
-			return hits[:min(want, len(hits))], nil
-		}
-		before = look(alive, ids)
-	}
-}
-
-// live turns candidates into hits in the same order, leaving out what the catalog does not vouch for.
-func (r *Retriever) live(ctx context.Context, c rag.CollectionID, found []rag.Candidate) (hits []rag.Hit, ids []rag.ChunkID, alive map[rag.ChunkID]rag.Hit, err error) {
-	if len(found) == 0 {
-		return nil, nil, nil, nil
-	}
-	ids = make([]rag.ChunkID, len(found))
-	for i, f := range found {
-		ids[i] = f.Chunk
-	}
-	if alive, err = r.Live.LiveHits(ctx, c, ids); err != nil {
-		return nil, nil, nil, fmt.Errorf("read %d candidates: %w", len(ids), err)
-	}
-	hits = make([]rag.Hit, 0, len(found))
-	for _, f := range found {
-		hit, ok := alive[f.Chunk]
-		if !ok {
-			continue
-		}
-		score := float64(f.Score)
-		hit.Scores.Dense = &score
-		hit.DenseRank, hit.RankedBy = len(hits)+1, rag.RankedByDense
-		hits = append(hits, hit)
-	}
-	return hits, ids, alive, nil
 }
 
 // rerank scores hits with the cross-encoder in the time left, most promising first, and orders them by the blend.

@@ -93,6 +93,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"a file in several collections", testSharedFile},
 		{"files attached as a batch", testFileBatch},
 		{"vector stores", testVectorStores},
+		{"terms are counted", testTerms},
+		{"many terms", testTermsOfMany},
 		{"keys", testKeys},
 		{"fingerprint", testFingerprint},
 		{"filters", testFilters},

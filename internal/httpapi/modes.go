@@ -1,0 +1,39 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/redkite/redkite/internal/api"
+	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/internal/retrieve"
+)
+
+// Modes changes which searches find a collection's candidates.
+type Modes interface {
+	// SetMode changes it for requests that do not say; an empty one leaves it to the server.
+	SetMode(ctx context.Context, tenant, name string, mode rag.Mode) (rag.Collection, error)
+}
+
+// modeOf settles which searches a request wants, and how they are fused.
+func modeOf(c rag.Collection, q api.Search) (rag.Mode, rag.Fusion, error) {
+	mode := cmp.Or(q.Mode, c.Mode, retrieve.DefaultMode)
+	fusion := retrieve.DefaultFusion()
+	if q.Fusion == nil {
+		return mode, fusion, nil
+	}
+	if mode != rag.ModeHybrid {
+		return mode, fusion, rag.Invalid("/fusion", "fusion is for two searches, and this one is %s; add \"mode\": \"hybrid\", or leave fusion out", mode)
+	}
+	fusion.Method = cmp.Or(q.Fusion.Method, fusion.Method)
+	if q.Fusion.Dense != nil {
+		fusion.Dense = *q.Fusion.Dense
+	}
+	if q.Fusion.Lexical != nil {
+		fusion.Lexical = *q.Fusion.Lexical
+	}
+	if fusion.Dense+fusion.Lexical == 0 {
+		return mode, fusion, rag.Invalid("/fusion", "both weights are 0, so nothing would be ranked; give one of them a weight above 0")
+	}
+	return mode, fusion, nil
+}

@@ -1,0 +1,81 @@
+// Package lexical turns texts into sparse term vectors whose inner product is BM25.
+//
+// The document side holds what BM25 knows of one text: the saturated, length-normalised frequency of each term. The
+// query side holds what it knows of the collection: each term's inverse document frequency, made from counts that are
+// kept elsewhere. So a document's vector never changes while others come and go, and the score is exact all the same.
+//
+// A term is a word after stemming, an identifier or number as it stands, or a pair of neighbouring characters in scripts
+// that are written without spaces. Its dimension is a hash of 32 bits.
+package lexical
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/blevesearch/bleve/v2/analysis"
+	"github.com/blevesearch/bleve/v2/registry"
+
+	"github.com/redkite/redkite/internal/rag"
+)
+
+// Analyzer finds the terms of texts, by language. It is safe for concurrent use.
+type Analyzer struct {
+	filters map[string][]analysis.TokenFilter // by language
+}
+
+// New makes an analyzer for all languages that there are rules for.
+func New() (*Analyzer, error) {
+	a := &Analyzer{filters: map[string][]analysis.TokenFilter{}}
+	cache := registry.NewCache()
+	for _, language := range ruled() {
+		named, err := cache.AnalyzerNamed(language)
+		if err != nil {
+			return nil, fmt.Errorf("open the rules of language %q: %w", language, err)
+		}
+		rules, ok := named.(*analysis.DefaultAnalyzer)
+		if !ok {
+			return nil, fmt.Errorf("the rules of language %q are a %T", language, named)
+		}
+		a.filters[language] = rules.TokenFilters
+	}
+	return a, nil
+}
+
+// Count says how often each term stands in a text of a language, and how many terms the text has in all.
+func (a *Analyzer) Count(text, language string) (counts map[uint32]int, length int) {
+	s := a.scan(text, language, false)
+	return s.counts, s.length
+}
+
+// Document gives the document side of a text: the weight of each of its terms, by ascending term.
+func (a *Analyzer) Document(text, language string) rag.TermVector {
+	counts, length := a.Count(text, language)
+	v := rag.TermVector{Terms: slices.Sorted(maps.Keys(counts)), Weights: make([]float32, len(counts))}
+	for i, term := range v.Terms {
+		v.Weights[i] = weight(counts[term], length)
+	}
+	return v
+}
+
+// maxLanguages bounds the languages by whose rules a query is read.
+const maxLanguages = 4
+
+// Query finds the terms of a query, read by the rules of each of a collection's languages, the most frequent first, of
+// which the first four count. A term that several of them find counts once. Words are always looked for as they stand
+// too, since texts that are too short to tell their language keep them so.
+func (a *Analyzer) Query(text string, languages []string) Query {
+	all := map[uint32]int{}
+	for _, language := range append(slices.Clone(languages[:min(maxLanguages, len(languages))]), Unknown) {
+		for term, n := range a.scan(text, language, true).counts {
+			all[term] = max(all[term], n)
+		}
+	}
+	return Query{counts: all}
+}
+
+// Query is the terms of a query.
+type Query struct{ counts map[uint32]int }
+
+// Terms gives the terms, ascending.
+func (q Query) Terms() []uint32 { return slices.Sorted(maps.Keys(q.counts)) }
