@@ -145,7 +145,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.server, err = httpapi.New(httpapi.Deps{
 		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Overview: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
-		Documents: documents, Texts: texts{a.catalog, blobs}, Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
+		Documents: documents, Texts: texts{a.catalog, blobs}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
+		Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version},
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 		},
