@@ -146,11 +146,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Overview: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
 		Documents: documents, Texts: texts{a.catalog, blobs}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Packer: packer{encoders},
-		Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version},
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 		},
 		Checks: a.checks(blobs, vectors, encoders), Log: o.Log,
+		Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version},
 	}, httpapi.Options{
 		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey,
 		MaxSearches: s.MaxSearches, DrainTimeout: s.ShutdownTimeout,
