@@ -155,7 +155,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.server, err = httpapi.New(httpapi.Deps{
 		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Modes: a.catalog, Retrievals: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
-		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Caches: encoders, Answering: answering,
+		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Caches: encoders, Answering: answering,
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, TermIndex: index, Vocabulary: a.catalog, Lexical: analyzer, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 			Vectors: index, Around: a.catalog, Texts: texts{a.catalog, blobs}, Clips: encoders.clips, Calibration: encoders.defCE.Calibration,
@@ -164,6 +164,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			Files: a.catalog, FileIntake: intake, Originals: blobs, Stores: a.catalog, StoreFiles: a.catalog, FileBatches: a.catalog,
 		},
 		Checks: a.checks(blobs, vectors, encoders), Log: o.Log,
+		Chunks: a.catalog, Tools: tools{mcp.NewHandler(o.Log), o.Version},
 	}, httpapi.Options{
 		Version: o.Version, API: s.Role != "worker", LoopbackWithoutKey: s.LoopbackWithoutKey,
 		MaxSearches: s.MaxSearches, DrainTimeout: s.ShutdownTimeout,
