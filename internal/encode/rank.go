@@ -13,6 +13,7 @@ const partOverlap = 32
 type Ranking struct {
 	Query     string
 	Documents []string
+	Lane      Lane
 
 	// DocumentTokens is how many tokens of a document count, from its start; 0 for all.
 	DocumentTokens int
@@ -48,14 +49,14 @@ type part struct {
 	ids      []int32
 }
 
-// Rank reads the query together with every document, in parallel on the interactive lane. Unlike Score it ends early for
+// Rank reads the query together with every document, in parallel. Unlike Score it ends early for
 // nothing but an error, and keeps nothing.
 func (e *CrossEncoder) Rank(ctx context.Context, r Ranking) (Ranked, error) {
 	query, err := e.tokenizer.Encode(r.Query)
 	if err != nil {
 		return Ranked{}, err
 	}
-	lists, err := tokenLists(ctx, e.lanes, e.tokenizer, "", r.Documents)
+	lists, err := tokenLists(ctx, e.lanes, r.Lane, e.tokenizer, "", r.Documents)
 	if err != nil {
 		return Ranked{}, err
 	}
@@ -74,7 +75,7 @@ func (e *CrossEncoder) Rank(ctx context.Context, r Ranking) (Ranked, error) {
 		parts = append(parts, r.cut(i, ids, len(query), room)...)
 	}
 	logits := make([]float32, len(parts))
-	err = each(ctx, e.lanes, InteractiveLane, len(parts), nil, func(ctx context.Context, i int) (err error) {
+	err = each(ctx, e.lanes, r.Lane, len(parts), nil, func(ctx context.Context, i int) (err error) {
 		logits[i], err = e.logit(ctx, query, parts[i].ids)
 		return err
 	})

@@ -105,20 +105,20 @@ func TestEmbedTokens(t *testing.T) {
 		t.Errorf("room for %d", e.Room())
 	}
 	for role, want := range map[Role]string{RawRole: "[2 4]", QueryRole: "[3 5]", PassageRole: "[4 6]"} {
-		lists, err := e.Tokens(t.Context(), role, []string{"ab", "abcd"})
+		lists, err := e.Tokens(t.Context(), InteractiveLane, role, []string{"ab", "abcd"})
 		if err != nil || fmt.Sprint([]int{len(lists[0]), len(lists[1])}) != want {
 			t.Errorf("role %d: %v %v, want %s tokens", role, err, lists, want)
 		}
 	}
-	lists, err := e.Tokens(t.Context(), RawRole, []string{"ab", "cdefgh"})
+	lists, err := e.Tokens(t.Context(), InteractiveLane, RawRole, []string{"ab", "cdefgh"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := e.EmbedTokens(t.Context(), lists, true)
+	got, err := e.EmbedTokens(t.Context(), BatchLane, lists, true)
 	if err != nil || got[0][0] != 4 || got[1][0] != 6 || runs.Load() != 2 {
 		t.Errorf("raw: %v %v, %d runs", err, got, runs.Load())
 	}
-	unit, err := e.EmbedTokens(t.Context(), lists[:1], false)
+	unit, err := e.EmbedTokens(t.Context(), InteractiveLane, lists[:1], false)
 	one, wrong := e.EmbedPassages(t.Context(), []string{"x"})
 	if err != nil || wrong != nil || len(one) != 1 {
 		t.Fatal(err, wrong)

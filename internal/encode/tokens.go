@@ -33,16 +33,15 @@ func (e *BiEncoder) Room() int {
 	return e.spec.MaxTokens - len(t.Prefix) - len(t.Suffix)
 }
 
-// Tokens gives the token ids of texts in a role, the model's prefix included and special tokens not. It works on the
-// interactive lane.
-func (e *BiEncoder) Tokens(ctx context.Context, role Role, texts []string) ([][]int32, error) {
-	return tokenLists(ctx, e.lanes, e.tokenizer, e.spec.prefix(role), texts)
+// Tokens gives the token ids of texts in a role, the model's prefix included and special tokens not.
+func (e *BiEncoder) Tokens(ctx context.Context, lane Lane, role Role, texts []string) ([][]int32, error) {
+	return tokenLists(ctx, e.lanes, lane, e.tokenizer, e.spec.prefix(role), texts)
 }
 
-// tokenLists tokenises texts in the slots of the interactive lane.
-func tokenLists(ctx context.Context, lanes *Lanes, t Tokenizer, prefix string, texts []string) ([][]int32, error) {
+// tokenLists tokenises texts in the slots of a lane.
+func tokenLists(ctx context.Context, lanes *Lanes, lane Lane, t Tokenizer, prefix string, texts []string) ([][]int32, error) {
 	lists := make([][]int32, len(texts))
-	err := each(ctx, lanes, InteractiveLane, len(texts), nil, func(_ context.Context, i int) error {
+	err := each(ctx, lanes, lane, len(texts), nil, func(_ context.Context, i int) error {
 		ids, err := t.Encode(prefix + texts[i])
 		lists[i] = ids
 		return err
@@ -53,12 +52,12 @@ func tokenLists(ctx context.Context, lanes *Lanes, t Tokenizer, prefix string, t
 	return lists, nil
 }
 
-// EmbedTokens embeds texts that Tokens gave, in parallel on the interactive lane; the embeddings come in their order. What
+// EmbedTokens embeds texts that Tokens gave, in parallel; the embeddings come in their order. What
 // is over Room is cut off. They are of unit length where the model asks for that, unless raw says to leave them as they
 // are.
-func (e *BiEncoder) EmbedTokens(ctx context.Context, lists [][]int32, raw bool) ([]rag.Embedding, error) {
+func (e *BiEncoder) EmbedTokens(ctx context.Context, lane Lane, lists [][]int32, raw bool) ([]rag.Embedding, error) {
 	embeddings := make([]rag.Embedding, len(lists))
-	err := each(ctx, e.lanes, InteractiveLane, len(lists), nil, func(ctx context.Context, i int) (err error) {
+	err := each(ctx, e.lanes, lane, len(lists), nil, func(ctx context.Context, i int) (err error) {
 		embeddings[i], err = e.embed(ctx, lists[i], !raw && e.spec.Normalize)
 		return err
 	})

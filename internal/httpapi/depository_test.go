@@ -9,12 +9,17 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/blob"
@@ -281,7 +286,7 @@ func (s *stub) Card() EncoderCard {
 	return EncoderCard{Name: "bi", Dimension: 2, MaxTokens: 12, Special: 2, Pooling: "cls", Precision: "int8", SHA256: "abc"}
 }
 
-func (s *stub) Tokens(_ context.Context, role encode.Role, texts []string) ([][]int32, error) {
+func (s *stub) Tokens(_ context.Context, _ encode.Lane, role encode.Role, texts []string) ([][]int32, error) {
 	if s.l.enter != nil {
 		s.l.enter()
 	}
@@ -295,7 +300,7 @@ func (s *stub) Tokens(_ context.Context, role encode.Role, texts []string) ([][]
 	return lists, nil
 }
 
-func (s *stub) EmbedTokens(_ context.Context, lists [][]int32, raw bool) ([]rag.Embedding, error) {
+func (s *stub) EmbedTokens(_ context.Context, _ encode.Lane, lists [][]int32, raw bool) ([]rag.Embedding, error) {
 	var out []rag.Embedding
 	for _, list := range lists {
 		e := rag.Embedding{float32(len(list)), float32(s.role)}
@@ -353,6 +358,7 @@ func (l *depository) as(key string, want int, method, path string, body any) obj
 	if answer.Code != want {
 		l.t.Fatalf("%s %s: got %d, want %d: %s", method, path, answer.Code, want, answer.Body)
 	}
+	l.described(method, path, answer)
 	out := object{}
 	if bytes.HasPrefix(answer.Body.Bytes(), []byte("[")) {
 		var list []any
@@ -371,6 +377,44 @@ func (l *depository) as(key string, want int, method, path string, body any) obj
 		out["retry"] = after
 	}
 	return out
+}
+
+// described fails the test unless an answer is as the OpenAPI document says.
+func (l *depository) described(method, path string, answer *httptest.ResponseRecorder) {
+	l.t.Helper()
+	path, _, _ = strings.Cut(path, "?")
+	wanted := []reflect.Type{familyOf(path).errorType()}
+	for _, routes := range [][]route{
+		l.server.modelRoutes(), l.server.embeddingRoutes(), l.server.fileRoutes(), l.server.storeRoutes(), l.server.storeFileRoutes(), l.server.fileBatchRoutes(),
+		l.server.rerankRoutes(), l.server.teiRoutes(),
+	} {
+		for _, r := range routes {
+			if r.method != method || !regexp.MustCompile("^"+pathParameter.ReplaceAllString(r.path, "[^/]+")+"$").MatchString(path) {
+				continue
+			}
+			if wanted = []reflect.Type{familyOf(path).errorType(), r.orFails}; answer.Code == 200 {
+				wanted = []reflect.Type{r.response, r.or}
+			}
+		}
+	}
+	var loose any
+	if err := json.Unmarshal(answer.Body.Bytes(), &loose); err != nil {
+		l.t.Fatalf("%s %s: %v in %s", method, path, err, answer.Body)
+	}
+	var failures []error
+	for _, t := range wanted {
+		if t == nil {
+			continue
+		}
+		schema := l.server.schemas.Schema(t, true, "")
+		result := &huma.ValidateResult{}
+		huma.Validate(l.server.schemas, schema, huma.NewPathBuffer([]byte("body"), 4), huma.ModeReadFromServer, loose, result)
+		if len(result.Errors) == 0 {
+			return
+		}
+		failures = append(failures, result.Errors...)
+	}
+	l.t.Errorf("%s %s: the answer is not as described: %v in %.300s", method, path, errors.Join(failures...), answer.Body)
 }
 
 // file uploads a file and gives its id.

@@ -20,9 +20,9 @@ import (
 // TextEncoder is a bi-encoder for clients that embed their own texts.
 type TextEncoder interface {
 	Card() EncoderCard
-	Tokens(ctx context.Context, role encode.Role, texts []string) ([][]int32, error)
-	// EmbedTokens embeds on the interactive lane. raw leaves the embeddings as the model gives them.
-	EmbedTokens(ctx context.Context, lists [][]int32, raw bool) ([]rag.Embedding, error)
+	Tokens(ctx context.Context, lane encode.Lane, role encode.Role, texts []string) ([][]int32, error)
+	// EmbedTokens embeds what Tokens gave. raw leaves the embeddings as the model gives them.
+	EmbedTokens(ctx context.Context, lane encode.Lane, lists [][]int32, raw bool) ([]rag.Embedding, error)
 }
 
 // EncoderCard describes an encoder.
@@ -138,16 +138,16 @@ func (s *Server) postEmbeddings(c *gin.Context) (any, error) {
 	if request.Dimensions != nil && *request.Dimensions != card.Dimension {
 		return nil, rag.Invalid("/dimensions", "model %s has %d dimensions and can't give %d; leave dimensions out", card.Name, card.Dimension, *request.Dimensions)
 	}
-	done, err := s.turns.take(ctx, len(texts))
+	lane, done, err := s.turns.take(ctx, len(texts))
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	lists, tokens, err := fitting(ctx, encoder, role, texts)
+	lists, tokens, err := fitting(ctx, encoder, lane, role, texts)
 	if err != nil {
 		return nil, err
 	}
-	embeddings, err := encoder.EmbedTokens(ctx, lists, false)
+	embeddings, err := encoder.EmbedTokens(ctx, lane, lists, false)
 	if err != nil {
 		return nil, err
 	}
@@ -199,8 +199,8 @@ func embeddingInput(r openai.EmbeddingRequest) (texts []string, role encode.Role
 }
 
 // fitting tokenises texts, and refuses those that the model does not read whole.
-func fitting(ctx context.Context, encoder TextEncoder, role encode.Role, texts []string) (lists [][]int32, tokens int, err error) {
-	if lists, err = encoder.Tokens(ctx, role, texts); err != nil {
+func fitting(ctx context.Context, encoder TextEncoder, lane encode.Lane, role encode.Role, texts []string) (lists [][]int32, tokens int, err error) {
+	if lists, err = encoder.Tokens(ctx, lane, role, texts); err != nil {
 		return nil, 0, err
 	}
 	card := encoder.Card()

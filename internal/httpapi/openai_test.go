@@ -242,6 +242,9 @@ func TestAttributesAndLabels(t *testing.T) {
 	if diff := cmp.Diff(object{"a": "b"}, file["attributes"]); diff != "" || file["status"] != "completed" {
 		t.Errorf("changed %v", file)
 	}
+	if e := l.do(400, "POST", "/v1/vector_stores/vs_1/files/"+id, object{})["error"].(object); e["param"] != "attributes" {
+		t.Errorf("attributes left out: %v", e)
+	}
 	file = l.do(200, "POST", "/v1/vector_stores/vs_1/files/"+id, object{"attributes": nil})
 	if len(file["attributes"].(object)) != 0 {
 		t.Errorf("emptied %v", file)
@@ -343,6 +346,7 @@ func TestOpenAIErrors(t *testing.T) {
 		{"POST", stores, object{"name": "x", "metadata": object{"a": 1}}, 400, "invalid_request_error", "metadata", nil},
 		{"POST", stores, object{"name": "x", "file_ids": []string{"file-99"}}, 404, "not_found_error", "file_ids[0]", "file_not_found"},
 		{"POST", stores, object{"name": "x", "file_ids": ids[:501]}, 400, "invalid_request_error", "file_ids", nil},
+		{"POST", files + "/" + id, object{}, 404, "not_found_error", nil, "file_not_found"},
 		{"GET", stores + "/vs_99", nil, 404, "not_found_error", nil, "vector_store_not_found"},
 		{"GET", stores + "?limit=101", nil, 400, "invalid_request_error", "limit", nil},
 		{"GET", stores + "?order=up", nil, 400, "invalid_request_error", "order", nil},

@@ -66,8 +66,8 @@ func (s *Server) rank(ctx context.Context, model string, r encode.Ranking, topN 
 		return ranked{}, modelError(err)
 	}
 	card := ranker.Card()
-	done, err := s.turns.take(ctx, runsOf(r, card))
-	if err != nil {
+	var done func()
+	if r.Lane, done, err = s.turns.take(ctx, runsOf(r, card)); err != nil {
 		return ranked{}, err
 	}
 	defer done()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/redkite/redkite/internal/encode"
 )
 
 // near compares scores, which are logistic of 2n-1 for n occurrences.
@@ -226,25 +228,25 @@ func TestTurns(t *testing.T) {
 	turns := newTurns(few)
 	var held []func()
 	for range bigTurns {
-		done, err := turns.take(t.Context(), fewRuns+1)
-		if err != nil {
-			t.Fatal(err)
+		lane, done, err := turns.take(t.Context(), fewRuns+1)
+		if err != nil || lane != encode.BatchLane {
+			t.Fatal(err, lane)
 		}
 		held = append(held, done)
 	}
-	small, err := turns.take(t.Context(), fewRuns)
-	if err != nil {
+	lane, small, err := turns.take(t.Context(), fewRuns)
+	if err != nil || lane != encode.InteractiveLane {
 		t.Fatalf("a small request waits for big ones: %v", err)
 	}
 	small()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := turns.take(ctx, fewRuns+1); err == nil {
+	if _, _, err := turns.take(ctx, fewRuns+1); err == nil {
 		t.Errorf("more than %d big requests are at work", bigTurns)
 	}
 	waiting := make(chan func())
 	go func() {
-		done, err := turns.take(t.Context(), fewRuns+1)
+		_, done, err := turns.take(t.Context(), fewRuns+1)
 		if err != nil {
 			t.Error(err)
 		}

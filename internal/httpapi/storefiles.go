@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -239,8 +240,19 @@ func (s *Server) patchStoreFile(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var raw json.RawMessage
+	if err := readJSON(c, maxJSON, &raw); err != nil {
+		return nil, err
+	}
+	var members map[string]json.RawMessage
+	if err := unmarshal(raw, "", &members); err != nil {
+		return nil, err
+	}
+	if _, ok := members["attributes"]; !ok { // left out by mistake it would empty them
+		return nil, rag.Invalid("/attributes", "attributes is required; null or {} removes all")
+	}
 	var request openai.StoreFilePatch
-	if err := readJSON(c, maxJSON, &request); err != nil {
+	if err := unmarshal(raw, "", &request); err != nil {
 		return nil, err
 	}
 	m, err := s.attributes(collection, request.Attributes, "/attributes")

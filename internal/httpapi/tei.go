@@ -153,19 +153,19 @@ func (s *Server) teiEmbed(c *gin.Context) (any, error) {
 	if n := valueOr(request.Dimensions, card.Dimension); n != card.Dimension {
 		return nil, rag.Invalid("/dimensions", "model %s has %d dimensions and can't give %d; leave dimensions out", card.Name, card.Dimension, n)
 	}
-	done, err := s.turns.take(ctx, len(texts))
+	lane, done, err := s.turns.take(ctx, len(texts))
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	lists, err := encoder.Tokens(ctx, role, texts)
+	lists, err := encoder.Tokens(ctx, lane, role, texts)
 	if err != nil {
 		return nil, err
 	}
 	if err := cutLists(lists, card, valueOr(request.Truncate, false), fromEnd); err != nil {
 		return nil, err
 	}
-	embeddings, err := encoder.EmbedTokens(ctx, lists, !valueOr(request.Normalize, true))
+	embeddings, err := encoder.EmbedTokens(ctx, lane, lists, !valueOr(request.Normalize, true))
 	return embeddings, err
 }
 

@@ -4,12 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/redkite/redkite/internal/encode"
 	"github.com/redkite/redkite/internal/rag"
 )
 
 const (
-	// fewRuns is how many runs of an encoder a request may take that counts like a search. One that takes more waits for
-	// its turn among its like: searches share the encoders with two of those at most, whatever is asked of the server.
+	// fewRuns is how many runs of an encoder a request may take that counts like a search, and runs beside searches. One
+	// that takes more waits for its turn among its like, and runs on the batch lane as ingestion does: searches go first.
 	fewRuns  = 64
 	bigTurns = 2
 )
@@ -25,8 +26,8 @@ func newTurns(searches chan struct{}) turns {
 	return turns{few: searches, big: make(chan struct{}, bigTurns), all: make(chan struct{}, cap(searches))}
 }
 
-// take waits for a turn of so many runs. Where too many wait already it is rag.ErrOverloaded.
-func (t turns) take(ctx context.Context, runs int) (done func(), err error) {
+// take waits for a turn of so many runs, and says on which lane. Where too many wait already it is rag.ErrOverloaded.
+func (t turns) take(ctx context.Context, runs int) (lane encode.Lane, done func(), err error) {
 	line := t.few
 	if runs > fewRuns {
 		line = t.all
@@ -34,16 +35,16 @@ func (t turns) take(ctx context.Context, runs int) (done func(), err error) {
 	select {
 	case line <- struct{}{}:
 	default:
-		return nil, &rag.Problem{Kind: rag.ErrOverloaded, Code: "too_many_requests", RetryAfter: time.Second, Message: "too many requests are waiting for the encoders; try again in a second"}
+		return 0, nil, &rag.Problem{Kind: rag.ErrOverloaded, Code: "too_many_requests", RetryAfter: time.Second, Message: "too many requests are waiting for the encoders; try again in a second"}
 	}
 	if runs <= fewRuns {
-		return func() { <-t.few }, nil
+		return encode.InteractiveLane, func() { <-t.few }, nil
 	}
 	select {
 	case t.big <- struct{}{}:
-		return func() { <-t.big; <-t.all }, nil
+		return encode.BatchLane, func() { <-t.big; <-t.all }, nil
 	case <-ctx.Done():
 		<-t.all
-		return nil, ctx.Err()
+		return 0, nil, ctx.Err()
 	}
 }

@@ -161,22 +161,28 @@ func (s *Server) postStore(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.deps.OpenAI.Stores.SetLabel(ctx, collection.Tenant, collection.ID, rag.Label{Name: request.Name, Description: request.Description, Metadata: request.Metadata}); err != nil {
-		return nil, err
-	}
-	if len(attachments) > 0 {
-		chunking, err := s.strategy(ctx, collection, request.ChunkingStrategy)
-		if err != nil {
-			return nil, err
-		}
-		for i := range attachments {
-			attachments[i].Chunking = chunking
-		}
-		if _, err := s.deps.OpenAI.StoreFiles.AttachFiles(ctx, collection, attachments); err != nil {
-			return nil, err
-		}
+	if err := s.fillStore(ctx, collection, request, attachments); err != nil {
+		_, undone := s.deps.Collections.DeleteCollection(context.WithoutCancel(ctx), collection.Tenant, collection.Name)
+		return nil, errors.Join(err, undone)
 	}
 	return s.showStore(ctx, collection.ID)
+}
+
+// fillStore labels a new collection and attaches files to it.
+func (s *Server) fillStore(ctx context.Context, collection rag.Collection, request openai.NewVectorStore, attachments []rag.Attachment) error {
+	label := rag.Label{Name: request.Name, Description: request.Description, Metadata: request.Metadata}
+	if err := s.deps.OpenAI.Stores.SetLabel(ctx, collection.Tenant, collection.ID, label); err != nil || len(attachments) == 0 {
+		return err
+	}
+	chunking, err := s.strategy(ctx, collection, request.ChunkingStrategy)
+	if err != nil {
+		return err
+	}
+	for i := range attachments {
+		attachments[i].Chunking = chunking
+	}
+	_, err = s.deps.OpenAI.StoreFiles.AttachFiles(ctx, collection, attachments)
+	return err
 }
 
 // makeStore makes a collection that is called as the store where that can be, and else something like it.
