@@ -87,3 +87,16 @@ func FuzzReadCursor(f *testing.F) {
 		}
 	})
 }
+
+// TestCursorsAreShort keeps the size that docs/shaping.md tells.
+func TestCursorsAreShort(t *testing.T) {
+	hits := make([]rag.Hit, 190)
+	for i := range hits {
+		dense, logit, blend, relevance := 0.8-float64(i)/997, 4-float64(i)/31.7, 2-float64(i)/83.1, 1/(1+float64(i)*1.37)
+		hits[i] = rag.Hit{Chunk: rag.Chunk{ID: rag.ChunkID(1_000_000 + 7919*i%100_003)}, DenseRank: i*89%190 + 1, RankedBy: rag.RankedByBlend,
+			Scores: rag.Scores{Dense: &dense, RerankLogit: &logit, Blend: &blend, Relevance: &relevance}}
+	}
+	if size := len(writeCursor(cursor{Request: "0123456789abcdef01234567", Rest: restOf(hits)})); size > 60*len(hits) {
+		t.Errorf("a cursor of %d hits has %d bytes", len(hits), size)
+	}
+}
