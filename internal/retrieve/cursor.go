@@ -147,7 +147,7 @@ func (r *Retriever) resume(ctx context.Context, q Query, res *Result) error {
 	}
 	var l *ledger
 	if q.Shape.Explain {
-		l = newLedger(hits, "")
+		l = newLedger(hits, nil, "")
 	}
 	r.show(ctx, q, shown, l, res)
 	return nil
