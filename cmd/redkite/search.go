@@ -20,13 +20,17 @@ type query struct {
 	Rerank     bool          `default:"true" negatable:"" help:"Let the cross-encoder order the candidates."`
 	Filter     string        `help:"Condition on metadata, as JSON." placeholder:"JSON"`
 	Deadline   time.Duration `help:"Time for the search. Defaults to the server's."`
+
+	shapingFlags `embed:""`
 }
 
 func (q query) request() api.Search {
-	return api.Search{
+	request := api.Search{
 		Query: q.Query, TopK: q.TopK, Candidates: q.Candidates, Rerank: &q.Rerank,
 		Filter: json.RawMessage(q.Filter), DeadlineMS: int(q.Deadline.Milliseconds()),
 	}
+	q.put(&request)
+	return request
 }
 
 // Validate is called by kong: what can't be sent is refused before the server is asked.

@@ -77,6 +77,18 @@ func TestCursorsOfOthersAreRefused(t *testing.T) {
 	}
 }
 
+// TestCursorsKeepToTheFilter: a cursor that names a chunk outside of the request's filter does not bring it.
+func TestCursorsKeepToTheFilter(t *testing.T) {
+	s := book("1: a", "2: b", "3: c")
+	s.hits[1].Metadata, s.hits[2].Metadata = rag.Metadata{"of": "me"}, rag.Metadata{"of": "you"}
+	forged := writeCursor(cursor{Request: "f", RankedBy: rag.RankedByDense, Rest: restOf(s.hits)})
+	got, err := s.retriever().Search(t.Context(), Query{Text: "q", TopK: 3, Candidates: 3, Deadline: 1e9, Fingerprint: "f", Cursor: forged,
+		Filter: &rag.Filter{Type: rag.OpEq, Key: "of", Value: "me"}})
+	if diff := cmp.Diff([]int{2}, order(got.Hits)); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
 func FuzzReadCursor(f *testing.F) {
 	f.Add(writeCursor(cursor{Request: "f", Rest: []held{{Chunk: 1}}}))
 	f.Add("")
