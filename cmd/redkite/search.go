@@ -23,6 +23,8 @@ type query struct {
 	Fusion     string        `enum:",rrf,score" default:"" help:"How mode hybrid makes one order of two: rrf or score. Defaults to score."`
 	Filter     string        `help:"Condition on metadata, as JSON." placeholder:"JSON"`
 	Deadline   time.Duration `help:"Time for the search. Defaults to the server's."`
+
+	shapingFlags `embed:""`
 }
 
 func (q query) request() api.Search {
@@ -30,10 +32,12 @@ func (q query) request() api.Search {
 	if q.Fusion != "" {
 		fusion = &api.Fusion{Method: rag.FusionMethod(q.Fusion)}
 	}
-	return api.Search{
+	request := api.Search{
 		Query: q.Query, Mode: rag.Mode(q.Mode), Fusion: fusion, TopK: q.TopK, Candidates: q.Candidates, Rerank: &q.Rerank,
 		Filter: json.RawMessage(q.Filter), DeadlineMS: int(q.Deadline.Milliseconds()),
 	}
+	q.put(&request)
+	return request
 }
 
 // Validate is called by kong: what can't be sent is refused before the server is asked.

@@ -79,6 +79,7 @@ type Candidate struct {
 	RankedBy   string      `json:"ranked_by"`
 	Scores     rag.Scores  `json:"scores"`
 	Unread     string      `json:"unread,omitempty" doc:"Why the cross-encoder has not read it: off, failed, enough, busy, deadline."`
+	ReadWith   string      `json:"read_with,omitempty" doc:"Of several queries, the one that the cross-encoder has read it with."`
 	Outcome    string      `json:"outcome" enum:"returned,below_min_relevance,duplicate,capped,merged,beyond_top_k"`
 	Of         rag.ChunkID `json:"of,omitempty" doc:"The hit that it repeats, or is shown with."`
 	Detail     string      `json:"detail,omitempty" doc:"What decided."`

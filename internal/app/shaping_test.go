@@ -92,6 +92,12 @@ func TestSearchesAreShaped(t *testing.T) {
 			t.Errorf("parent %v is not the text %q", parent, text)
 		}
 	})
+	t.Run("a context shows neighbours", func(t *testing.T) {
+		answer := s.json(200, "POST", at+"/context", object{"query": "Where does the red kite nest in spring?", "top_k": 1, "neighbours": 2})
+		if text := answer["text"].(string); !strings.Contains(text, "forked tail") || !strings.Contains(text, "dawn") || len(list(answer, "sources")) != 1 {
+			t.Errorf("got %q", text)
+		}
+	})
 	t.Run("diversity, groups and highlights", func(t *testing.T) {
 		if answer := search(object{"query": "red kite", "top_k": 4, "mmr": 0.3}); len(list(answer, "hits")) != 4 || len(list(answer, "degraded")) > 0 {
 			t.Errorf("mmr: %v", answer["degraded"])

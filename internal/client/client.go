@@ -191,6 +191,13 @@ func (c *Client) SetChunking(ctx context.Context, name string, chunking api.NewC
 	return out, err
 }
 
+// SetRetrieval changes how a collection's searches rank, where a request says nothing else.
+func (c *Client) SetRetrieval(ctx context.Context, name string, retrieval api.NewRetrieval) (api.Collection, error) {
+	var out api.Collection
+	err := c.call(ctx, http.MethodPatch, collectionPath(name), api.CollectionPatch{Retrieval: &retrieval}, &out)
+	return out, err
+}
+
 // DeleteCollection removes a collection and all in it.
 func (c *Client) DeleteCollection(ctx context.Context, name string) (api.Job, error) {
 	var out api.Job

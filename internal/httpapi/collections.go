@@ -84,8 +84,8 @@ func (s *Server) patchCollection(ctx context.Context, in *struct {
 	}
 	var c rag.Collection
 	var err error
-	if in.Body.Retrieval != nil {
-		if c, err = s.deps.Retrievals.SetRetrieval(ctx, tenant(ctx), in.Collection, *in.Body.Retrieval); err != nil {
+	if in.Body.Retrieval != nil { // before the chunking is changed: all is changed, or nothing
+		if err := rag.NewRetrieval(*in.Body.Retrieval).Over(rag.DefaultRetrieval()).Check(); err != nil {
 			return nil, below("/retrieval", err)
 		}
 	}
@@ -97,6 +97,11 @@ func (s *Server) patchCollection(ctx context.Context, in *struct {
 	if in.Body.Mode != nil {
 		if c, err = s.deps.Modes.SetMode(ctx, tenant(ctx), in.Collection, *in.Body.Mode); err != nil {
 			return nil, err
+		}
+	}
+	if in.Body.Retrieval != nil {
+		if c, err = s.deps.Retrievals.SetRetrieval(ctx, tenant(ctx), in.Collection, *in.Body.Retrieval); err != nil {
+			return nil, below("/retrieval", err)
 		}
 	}
 	return s.counted(ctx, c)

@@ -19,7 +19,8 @@ import (
 
 // cursor is the rest of a ranked and shaped list. It holds the list itself, so pages neither repeat nor skip a hit
 // whatever is ingested between them; what has died meanwhile is left out. It is no secret and needs no signature: the chunks
-// that it names are looked up in the collection that the request may search, as any candidate is.
+// that it names are looked up in the collection that the request may search and compared with its filter, so that a forged
+// cursor shows nothing that a search would not.
 type cursor struct {
 	Request    string `json:"q"`           // Query.Fingerprint of the search
 	Text       string `json:"t,omitempty"` // what a conversation was searched for
@@ -124,7 +125,7 @@ func (r *Retriever) resume(ctx context.Context, q Query, res *Result) error {
 	}
 	var hits []rag.Hit
 	for _, h := range c.Rest {
-		if hit, ok := alive[h.Chunk]; ok {
+		if hit, ok := alive[h.Chunk]; ok && (q.Filter == nil || q.Filter.Matches(hit.Metadata)) {
 			hit.Scores, hit.DenseRank, hit.RankedBy = h.Scores, h.DenseRank, h.RankedBy
 			hits = append(hits, hit)
 			delete(alive, h.Chunk)
@@ -147,7 +148,7 @@ func (r *Retriever) resume(ctx context.Context, q Query, res *Result) error {
 	}
 	var l *ledger
 	if q.Shape.Explain {
-		l = newLedger(hits, "")
+		l = newLedger(hits, nil, "")
 	}
 	r.show(ctx, q, shown, l, res)
 	return nil

@@ -77,6 +77,18 @@ func TestCursorsOfOthersAreRefused(t *testing.T) {
 	}
 }
 
+// TestCursorsKeepToTheFilter: a cursor that names a chunk outside of the request's filter does not bring it.
+func TestCursorsKeepToTheFilter(t *testing.T) {
+	s := book("1: a", "2: b", "3: c")
+	s.hits[1].Metadata, s.hits[2].Metadata = rag.Metadata{"of": "me"}, rag.Metadata{"of": "you"}
+	forged := writeCursor(cursor{Request: "f", RankedBy: rag.RankedByDense, Rest: restOf(s.hits)})
+	got, err := s.retriever().Search(t.Context(), Query{Text: "q", TopK: 3, Candidates: 3, Deadline: 1e9, Fingerprint: "f", Cursor: forged,
+		Filter: &rag.Filter{Type: rag.OpEq, Key: "of", Value: "me"}})
+	if diff := cmp.Diff([]int{2}, order(got.Hits)); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
 func FuzzReadCursor(f *testing.F) {
 	f.Add(writeCursor(cursor{Request: "f", Rest: []held{{Chunk: 1}}}))
 	f.Add("")
@@ -86,4 +98,17 @@ func FuzzReadCursor(f *testing.F) {
 			t.Errorf("%d hits in a cursor", len(c.Rest))
 		}
 	})
+}
+
+// TestCursorsAreShort keeps the size that docs/shaping.md tells.
+func TestCursorsAreShort(t *testing.T) {
+	hits := make([]rag.Hit, 190)
+	for i := range hits {
+		dense, logit, blend, relevance := 0.8-float64(i)/997, 4-float64(i)/31.7, 2-float64(i)/83.1, 1/(1+float64(i)*1.37)
+		hits[i] = rag.Hit{Chunk: rag.Chunk{ID: rag.ChunkID(1_000_000 + 7919*i%100_003)}, DenseRank: i*89%190 + 1, RankedBy: rag.RankedByBlend,
+			Scores: rag.Scores{Dense: &dense, RerankLogit: &logit, Blend: &blend, Relevance: &relevance}}
+	}
+	if size := len(writeCursor(cursor{Request: "0123456789abcdef01234567", Rest: restOf(hits)})); size > 60*len(hits) {
+		t.Errorf("a cursor of %d hits has %d bytes", len(hits), size)
+	}
 }

@@ -37,7 +37,7 @@ func (r *Retriever) diversify(ctx context.Context, q Query, hits []rag.Hit, res 
 	defer cancel()
 	vectors, err := r.vectors(limited, q.Collection, ids)
 	if err != nil {
-		if ctx.Err() == nil || limited.Err() != nil {
+		if ctx.Err() == nil {
 			r.Log.WarnContext(ctx, "diversify", "error", err, "hits", len(ids))
 		}
 		res.Degraded = append(res.Degraded, DegradedDiversity)

@@ -58,8 +58,8 @@ type search func(ctx context.Context, limit int) ([]rag.Candidate, error)
 // firstStage finds the candidates of one wording of a query, best first, by the searches that its mode names. One that fails or is late
 // leaves the other's, said in Result.Degraded; where lexical search alone was asked for and can't be, dense search takes
 // its place. It fails where there is nothing to give.
-func (r *Retriever) firstStage(ctx context.Context, q Query, w wording, res *Result) ([]rag.Hit, error) {
-	dense, lexical := r.denseSide(q, w, &res.Timings), r.lexicalSide(q, w)
+func (r *Retriever) firstStage(ctx context.Context, q Query, res *Result) ([]rag.Hit, error) {
+	dense, lexical := r.denseSide(q, &res.Timings), r.lexicalSide(q)
 	var sides []*side
 	switch q.Mode {
 	case rag.ModeLexical:
@@ -88,12 +88,12 @@ func (r *Retriever) firstStage(ctx context.Context, q Query, w wording, res *Res
 }
 
 // denseSide embeds the query and searches the vectors.
-func (r *Retriever) denseSide(q Query, w wording, t *Timings) *side {
+func (r *Retriever) denseSide(q Query, t *Timings) *side {
 	return &side{
 		mode: rag.ModeDense, failed: DegradedDenseFailed, deadline: DegradedDenseDeadline,
 		prepare: func(ctx context.Context) (search, error) {
 			began := time.Now()
-			vector, err := r.embed(ctx, q.Collection.BiEncoder, w)
+			vector, err := r.embed(ctx, q)
 			if err != nil {
 				return nil, err
 			}
@@ -106,7 +106,7 @@ func (r *Retriever) denseSide(q Query, w wording, t *Timings) *side {
 }
 
 // lexicalSide weighs the query's terms and searches the term vectors.
-func (r *Retriever) lexicalSide(q Query, w wording) *side {
+func (r *Retriever) lexicalSide(q Query) *side {
 	return &side{
 		mode: rag.ModeLexical, failed: DegradedLexicalFailed, deadline: DegradedLexicalDeadline,
 		prepare: func(ctx context.Context) (search, error) {
@@ -114,7 +114,7 @@ func (r *Retriever) lexicalSide(q Query, w wording) *side {
 			if err != nil {
 				return nil, err
 			}
-			terms := r.Lexical.Query(w.search, languages)
+			terms := r.Lexical.Query(q.Text, languages)
 			frequencies, err := r.Vocabulary.Frequencies(ctx, q.Collection.ID, terms.Terms())
 			if err != nil {
 				return nil, err

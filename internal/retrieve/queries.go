@@ -74,8 +74,8 @@ func (r *Retriever) wordings(ctx context.Context, q *Query, res *Result) ([]word
 // 2009) with k = 60. A candidate keeps the scores of the wording that ranks it best, the earlier one of two, and is read with
 // that wording's question: reads gives it where there are several.
 func (r *Retriever) pool(ctx context.Context, q Query, all []wording, res *Result) (hits []rag.Hit, reads map[rag.ChunkID]string, err error) {
-	if len(all) == 1 && !all[0].passage {
-		hits, err = r.firstStage(ctx, q, all[0], res)
+	if len(all) == 1 {
+		hits, err = r.firstStage(ctx, q, res)
 		return hits, nil, err
 	}
 	lists := make([][]rag.Hit, len(all))
@@ -83,7 +83,9 @@ func (r *Retriever) pool(ctx context.Context, q Query, all []wording, res *Resul
 	failures := make([]error, len(all))
 	var wg sync.WaitGroup
 	for i, w := range all {
-		wg.Go(func() { lists[i], failures[i] = r.firstStage(ctx, q, w, &results[i]) })
+		own := q
+		own.Text, own.passage = w.search, w.passage
+		wg.Go(func() { lists[i], failures[i] = r.firstStage(ctx, own, &results[i]) })
 	}
 	wg.Wait()
 	if err := errors.Join(failures...); err != nil {
@@ -93,9 +95,9 @@ func (r *Retriever) pool(ctx context.Context, q Query, all []wording, res *Resul
 		t := one.Timings
 		res.Timings.Embed, res.Timings.Search, res.Timings.Live = max(res.Timings.Embed, t.Embed), max(res.Timings.Search, t.Search), max(res.Timings.Live, t.Live)
 		res.Timings.Lexical = max(res.Timings.Lexical, t.Lexical)
-		for _, code := range one.Degraded {
-			if !slices.Contains(res.Degraded, code) {
-				res.Degraded = append(res.Degraded, code)
+		for _, reason := range one.Degraded {
+			if !slices.Contains(res.Degraded, reason) {
+				res.Degraded = append(res.Degraded, reason)
 			}
 		}
 	}

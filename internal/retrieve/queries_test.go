@@ -26,7 +26,12 @@ func TestSeveralQueries(t *testing.T) {
 	if *got.Hits[2].Scores.Dense < 0.89 || got.Hits[2].DenseRank != 1 {
 		t.Errorf("a hit of the second query has the first one's scores: %+v", got.Hits[2])
 	}
-	s.search(t, Query{Queries: []string{"first", "second"}, TopK: 4, Rerank: true, Sure: 2})
+	got = s.search(t, Query{Queries: []string{"first", "second"}, TopK: 4, Rerank: true, Sure: 2, Shape: Shape{Explain: true}})
+	for _, v := range got.Verdicts {
+		if want := map[rag.ChunkID]string{1: "first", 2: "first", 3: "first", 4: "second"}[v.Hit.Chunk.ID]; v.Read != want {
+			t.Errorf("chunk %d was read with %q, want %q", v.Hit.Chunk.ID, v.Read, want)
+		}
+	}
 	slices.Sort(s.asked)
 	if diff := cmp.Diff([]string{"first", "second"}, s.asked); diff != "" {
 		t.Errorf("each candidate is read with the question that found it best: %s", diff)

@@ -30,6 +30,8 @@ type Query struct {
 	// Fingerprint is the same for the same search, whatever page of it: a cursor of another is refused.
 	Fingerprint string
 	Sure        int // candidates read whatever other work waits for the encoder, those after them while none does; 0 reads all
+
+	passage bool // Text is written as a passage, not as a question
 }
 
 // Timings are wall times by stage; a stage that did not run is 0.

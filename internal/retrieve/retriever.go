@@ -97,25 +97,25 @@ func (r *Retriever) Search(ctx context.Context, q Query) (Result, error) {
 		calibrate(hits, r.Calibration)
 		res.Timings.Rerank = time.Since(began)
 	}
-	r.shape(ctx, q, hits, &res)
+	r.shape(ctx, q, hits, reads, &res)
 	res.Timings.Total = time.Since(start)
 	return res, nil
 }
 
-// embed gives a wording's vector.
-func (r *Retriever) embed(ctx context.Context, biEncoder string, w wording) (rag.Embedding, error) {
-	embedder, err := r.Embedder(ctx, biEncoder)
+// embed gives the vector of q.Text.
+func (r *Retriever) embed(ctx context.Context, q Query) (rag.Embedding, error) {
+	embedder, err := r.Embedder(ctx, q.Collection.BiEncoder)
 	if err != nil {
 		return nil, fmt.Errorf("open bi-encoder: %w", err)
 	}
-	if passages, ok := embedder.(Sentences); ok && w.passage {
-		vectors, err := passages.EmbedSentences(ctx, []string{w.search})
+	if passages, ok := embedder.(Sentences); ok && q.passage {
+		vectors, err := passages.EmbedSentences(ctx, []string{q.Text})
 		if err != nil {
 			return nil, fmt.Errorf("embed hypothesis: %w", err)
 		}
 		return vectors[0], nil
 	}
-	vector, err := embedder.EmbedQuery(ctx, w.search)
+	vector, err := embedder.EmbedQuery(ctx, q.Text)
 	if err != nil {
 		return nil, fmt.Errorf("embed query: %w", err)
 	}

@@ -47,6 +47,7 @@ type Verdict struct {
 	Hit     rag.Hit // with its scores
 	Rank    int     // in the ranked list, before shaping, from 1
 	Unread  string  // why the cross-encoder has not read it; empty where it has
+	Read    string  // of several queries, the one that the cross-encoder has read it with; else empty
 	Outcome Outcome
 	Of      rag.ChunkID // the hit that it repeats or is shown with; 0 for none
 	Detail  string      // what decided, such as the likeness of two texts
@@ -56,12 +57,14 @@ type Verdict struct {
 type ledger struct{ verdicts map[rag.ChunkID]*Verdict }
 
 // newLedger opens a ledger of ranked hits, all beyond TopK until something else is said.
-func newLedger(hits []rag.Hit, unread string) *ledger {
+func newLedger(hits []rag.Hit, reads map[rag.ChunkID]string, unread string) *ledger {
 	l := &ledger{verdicts: make(map[rag.ChunkID]*Verdict, len(hits))}
 	for i, h := range hits {
 		v := &Verdict{Hit: h, Rank: i + 1, Outcome: OutcomeBeyond}
 		if h.Scores.RerankLogit == nil {
 			v.Unread = unread
+		} else {
+			v.Read = reads[h.Chunk.ID]
 		}
 		l.verdicts[h.Chunk.ID] = v
 	}
@@ -103,11 +106,11 @@ func unread(q Query, res *Result) string {
 
 // shape makes of ranked candidates what the query wants shown: it drops, reorders, takes the first TopK, and puts what
 // lies around them and their best sentences to them. What fails leaves hits as they are, said in Result.Degraded.
-func (r *Retriever) shape(ctx context.Context, q Query, hits []rag.Hit, res *Result) {
+func (r *Retriever) shape(ctx context.Context, q Query, hits []rag.Hit, reads map[rag.ChunkID]string, res *Result) {
 	began := time.Now()
 	var l *ledger
 	if q.Shape.Explain {
-		l = newLedger(hits, unread(q, res))
+		l = newLedger(hits, reads, unread(q, res))
 	}
 	hits = aboveThreshold(hits, q.Shape.MinRelevance, l, res)
 	hits = distinct(hits, q.Shape.Duplicates, l)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,8 +27,10 @@ type shelf struct {
 	around  []rag.Chunk
 	text    []rune
 	failing bool
-	asked   []string // questions that the cross-encoder was asked with
 	orders  map[string][]int
+
+	mu    sync.Mutex
+	asked []string // questions that the cross-encoder was asked with
 }
 
 func (s *shelf) EmbedQuery(_ context.Context, text string) (rag.Embedding, error) {
@@ -92,7 +95,9 @@ func (s *shelf) LiveHits(_ context.Context, _ rag.CollectionID, ids []rag.ChunkI
 }
 
 func (s *shelf) Score(_ context.Context, p encode.Pairs) (encode.Scores, error) {
+	s.mu.Lock()
 	s.asked = append(s.asked, p.Query)
+	s.mu.Unlock()
 	out := encode.Scores{Logits: make([]float32, len(p.Passages)), Scored: make([]bool, len(p.Passages)), Count: len(p.Passages)}
 	for i, text := range p.Passages {
 		out.Logits[i], out.Scored[i] = s.logits[text], true
