@@ -8,7 +8,7 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// The figures of docs/milvus.md: 50,000 rows of 384 dimensions, 100 candidates a search.
+// The figures of docs/milvus.md: 100,000 rows of 384 dimensions, 100 candidates a search.
 //
 //	go test -run '^$' -bench . -benchtime 10x ./internal/milvus
 func BenchmarkLite(b *testing.B) {
@@ -20,7 +20,7 @@ func BenchmarkServer(b *testing.B) {
 }
 
 func benchmark(b *testing.B, c *Client) {
-	const total, batch, wide = 50000, 1000, 384
+	const total, batch, wide = 100000, 1000, 384
 	g := Generation{Collection: 1, Number: 1, Dimension: wide, Fields: allFields()}
 	random := rand.New(rand.NewPCG(1, 1))
 	vector := func() rag.Embedding {
