@@ -92,6 +92,9 @@ func (s *Server) find(ctx context.Context, collection string, q api.Ask, asked a
 	if a.packed, a.templates, err = s.pack(ctx, c, hits, q.Packing, q.MaxContextTokens, a.fence); err != nil {
 		return nil, err
 	}
+	if len(hits) > 0 && len(a.packed.Passages) == 0 {
+		return nil, rag.Invalid("/max_context_tokens", "max_context_tokens is %d, and not even the start of the best passage fits; ask for more", q.MaxContextTokens)
+	}
 	a.shown = api.Passages{
 		Passages: sourcesOf(a.packed.Passages), QueryUsed: q.Search.Query, Tokens: a.packed.Tokens, CountedBy: a.packed.CountedBy,
 		Truncated: a.packed.Truncated, Degraded: listOf(append(result.Degraded, degraded...)), SearchMS: timingsOf(result.Timings),

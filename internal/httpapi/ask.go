@@ -164,7 +164,8 @@ func (s *answerStream) begun() bool {
 	return s.opened
 }
 
-// keepOpen writes a comment where nothing else was for a while, and calls gone when that fails, until it is stopped.
+// keepOpen writes a comment where nothing else was for a while, and calls gone when that fails, until it is stopped; that
+// may be done more than once.
 func (s *answerStream) keepOpen(gone func()) (stop func()) {
 	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -186,8 +187,8 @@ func (s *answerStream) keepOpen(gone func()) (stop func()) {
 			}
 		}
 	}()
-	return func() {
+	return sync.OnceFunc(func() {
 		close(over)
 		<-ended
-	}
+	})
 }

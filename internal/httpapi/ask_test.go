@@ -39,6 +39,9 @@ func TestAskAsJSON(t *testing.T) {
 	if got.Usage != (api.AnswerUsage{PromptTokens: 100, AnswerTokens: 9}) || got.FirstTokenMS <= 0 || got.TotalMS < got.FirstTokenMS || len(got.Passages.Passages) != 2 || got.Passages.Passages[1].PageStart != 3 {
 		t.Errorf("got %+v", got)
 	}
+	if q := l.asked[0]; q.TopK != 10 || q.Candidates != 50 || !q.Rerank {
+		t.Errorf("searched for %+v", q)
+	}
 	asked := model.Requests()[0].Messages
 	if len(asked) != 2 || asked[0].Role != "system" || !strings.Contains(asked[0].Content, `collection "c"`) || !strings.Contains(asked[1].Content, "[1] owl.txt\nOwls hunt at night.") || !strings.HasSuffix(asked[1].Content, "What do kites do?") {
 		t.Errorf("asked %+v", asked)
@@ -182,6 +185,7 @@ func TestAskRefusals(t *testing.T) {
 		{`{"query":"q","templates":{"system":"{{.Secret}}"}}`, 400, "/templates/system"},
 		{`{"query":"q","templates":{"other":"x"}}`, 400, "/templates/other"},
 		{`{"query":"q","min_relevance":2}`, 400, "/min_relevance"},
+		{`{"query":"q","max_context_tokens":64,"templates":{"passage":"` + strings.Repeat("word ", 100) + `{{.Number}} {{.Text}}"}}`, 400, "/max_context_tokens"},
 	}
 	server, model := answering(t, &oracle{hits: kites()}, nil, llmtest.Say("x"), llmtest.Done("stop", 1, 1))
 	for _, test := range tests {

@@ -265,7 +265,8 @@ func (a *chatAnswer) stream(ctx context.Context, c *gin.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	events := newAnswerStream(c, a.server.pace)
-	defer events.keepOpen(cancel)()
+	stop := events.keepOpen(cancel)
+	defer stop()
 	role := answer.RoleAssistant
 	done, err := a.generate(ctx, func(text string, cited []api.Citation) error {
 		a.cited = append(a.cited, cited...)
@@ -274,6 +275,7 @@ func (a *chatAnswer) stream(ctx context.Context, c *gin.Context) {
 		return events.send("", a.chunk(openai.ChunkChoice{Delta: delta}))
 	})
 	if err != nil {
+		stop()
 		if !events.begun() {
 			a.fail(c, err)
 			return

@@ -6,6 +6,7 @@ package llm
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -42,6 +43,7 @@ const (
 	retries       = 1
 	maxRetryDelay = 2 * time.Second
 	idleEach      = 32 // connections kept open
+	dialTimeout   = 10 * time.Second
 )
 
 // New makes a client. It takes nothing from OpenAI's environment variables: a key there is for OpenAI, and URL may be
@@ -54,7 +56,10 @@ func New(c Config) (*Client, error) {
 	if c.Model == "" {
 		return nil, errors.New("llm-model must say which model answers at llm-url")
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: idleEach, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, TLSHandshakeTimeout: dialTimeout,
+		MaxIdleConnsPerHost: idleEach, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
+	}
 	options := []option.RequestOption{
 		option.WithBaseURL(c.URL), option.WithHTTPClient(&http.Client{Transport: transport}),
 		option.WithMaxRetries(retries), option.WithMaxRetryDelay(maxRetryDelay),
@@ -91,6 +96,14 @@ func (c *Client) Generate(ctx context.Context, p answer.Prompt, emit func(delta 
 	stream := c.chat.NewStreaming(watched, c.params(p))
 	defer func() { _ = stream.Close() }()
 	began := false
+	var thought thoughts
+	say := func(text string) error {
+		if text == "" {
+			return nil
+		}
+		began = true
+		return emit(text)
+	}
 	for stream.Next() {
 		chunk := stream.Current()
 		take(&g, chunk)
@@ -99,11 +112,8 @@ func (c *Client) Generate(ctx context.Context, p answer.Prompt, emit func(delta 
 			continue
 		}
 		watch.Stop()
-		if text != "" {
-			began = true
-			if err := emit(text); err != nil {
-				return g, err
-			}
+		if err := say(thought.pass(text)); err != nil {
+			return g, err
 		}
 		watch.Reset(c.config.Stall)
 	}
@@ -116,7 +126,7 @@ func (c *Client) Generate(ctx context.Context, p answer.Prompt, emit func(delta 
 	if g.Finish == "" {
 		return g, problemOf(errCut, nil, began)
 	}
-	return g, nil
+	return g, say(thought.rest())
 }
 
 // take keeps what a chunk says of the whole answer.
