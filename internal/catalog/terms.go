@@ -252,23 +252,15 @@ func unpacked(raw []byte) (map[uint32]int, error) {
 	return counts, nil
 }
 
-// Languages gives the languages of a collection's live chunks, those of most chunks first, and how many live chunks have
-// their terms counted.
-func (c *Catalog) Languages(ctx context.Context, collection rag.CollectionID) (languages []string, chunks int, err error) {
-	found, err := collect(ctx, c.read, func(r row) (l struct {
-		name   string
-		chunks int
-	}, err error) {
-		return l, r.Scan(&l.name, &l.chunks)
+// Languages counts the live chunks of a collection whose terms are counted, by language, those of most chunks first.
+func (c *Catalog) Languages(ctx context.Context, collection rag.CollectionID) ([]rag.LanguageChunks, error) {
+	found, err := collect(ctx, c.read, func(r row) (l rag.LanguageChunks, err error) {
+		return l, r.Scan(&l.Language, &l.Chunks)
 	}, `SELECT language, chunks FROM collection_languages WHERE collection_id = ? AND chunks > 0 ORDER BY chunks DESC, language`, collection)
 	if err != nil {
-		return nil, 0, unavailable(fmt.Sprintf("read languages of collection %d", collection), err)
+		return nil, unavailable(fmt.Sprintf("read languages of collection %d", collection), err)
 	}
-	for _, l := range found {
-		languages = append(languages, l.name)
-		chunks += l.chunks
-	}
-	return languages, chunks, nil
+	return found, nil
 }
 
 // Frequencies gives in how many live chunks of a collection each of the terms stands; those in none are left out.

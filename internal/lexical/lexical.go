@@ -57,25 +57,3 @@ func (a *Analyzer) Document(text, language string) rag.TermVector {
 	}
 	return v
 }
-
-// maxLanguages bounds the languages by whose rules a query is read.
-const maxLanguages = 4
-
-// Query finds the terms of a query, read by the rules of each of a collection's languages, the most frequent first, of
-// which the first four count. A term that several of them find counts once. Words are always looked for as they stand
-// too, since texts that are too short to tell their language keep them so.
-func (a *Analyzer) Query(text string, languages []string) Query {
-	all := map[uint32]int{}
-	for _, language := range append(slices.Clone(languages[:min(maxLanguages, len(languages))]), Unknown) {
-		for term, n := range a.scan(text, language, true).counts {
-			all[term] = max(all[term], n)
-		}
-	}
-	return Query{counts: all}
-}
-
-// Query is the terms of a query.
-type Query struct{ counts map[uint32]int }
-
-// Terms gives the terms, ascending.
-func (q Query) Terms() []uint32 { return slices.Sorted(maps.Keys(q.counts)) }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/redkite/redkite/internal/rag"
 )
 
 func analyzer(t testing.TB) *Analyzer {
@@ -19,10 +21,19 @@ func analyzer(t testing.TB) *Analyzer {
 	return a
 }
 
+// in are languages of ten chunks each.
+func in(languages ...string) []rag.LanguageChunks {
+	var out []rag.LanguageChunks
+	for _, l := range languages {
+		out = append(out, rag.LanguageChunks{Language: l, Chunks: 10})
+	}
+	return out
+}
+
 // shares says whether a document of a language is found by a query that is read by the rules of the collection's.
 func shares(a *Analyzer, document, language, query string, languages ...string) bool {
 	counts, _ := a.Count(document, language)
-	return slices.ContainsFunc(a.Query(query, languages).Terms(), func(term uint32) bool { return counts[term] > 0 })
+	return slices.ContainsFunc(a.Query(query, in(languages...)).Terms(), func(term uint32) bool { return counts[term] > 0 })
 }
 
 func TestFindsByForm(t *testing.T) {
@@ -97,7 +108,7 @@ func TestFindsIdentifiers(t *testing.T) {
 			t.Errorf("%q finds %q: %v, want %v", test.query, test.document, got, test.want)
 		}
 	}
-	whole := a.Query("CVE-2024-1234", []string{"en"})
+	whole := a.Query("CVE-2024-1234", in("en"))
 	if n := len(whole.Terms()); n != 4 {
 		t.Errorf("CVE-2024-1234 has %d terms, want the whole and three parts", n)
 	}
@@ -114,7 +125,7 @@ func TestQueryReadsEveryLanguage(t *testing.T) {
 		t.Error("a language's own rules are not used")
 	}
 	four := []string{"en", "fr", "es", "it"}
-	if diff := cmp.Diff(a.Query("die kühnen Häuser", four).Terms(), a.Query("die kühnen Häuser", append(four, "de")).Terms()); diff != "" {
+	if diff := cmp.Diff(a.Query("die kühnen Häuser", in(four...)).Terms(), a.Query("die kühnen Häuser", in(append(four, "de")...)).Terms()); diff != "" {
 		t.Errorf("more than four languages are read: %s", diff)
 	}
 }
@@ -142,6 +153,30 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// TestFewTextsOfALanguageWeighNoMore has a few texts in which English stop words are terms, and English words are not
+// stemmed, because their language was not told: they must not outweigh all others for being rare.
+func TestFewTextsOfALanguageWeighNoMore(t *testing.T) {
+	a := analyzer(t)
+	query := a.Query("the vaccinations of kites", []rag.LanguageChunks{{Language: "en", Chunks: 1000}, {Language: Unknown, Chunks: 3}})
+	frequencies := map[uint32]int{
+		dimension([]byte("the")): 3, dimension([]byte("of")): 3, dimension([]byte("vaccinations")): 1, dimension([]byte("kites")): 2,
+		dimension([]byte("vaccin")): 200, dimension([]byte("kite")): 5,
+	}
+	v := query.Vector(frequencies)
+	weights := map[uint32]float64{}
+	for i, term := range v.Terms {
+		weights[term] = float64(v.Weights[i])
+	}
+	if w := weights[dimension([]byte("the"))]; w > 0.01 {
+		t.Errorf("a stop word weighs %v", w)
+	}
+	for _, pair := range [][2]string{{"vaccinations", "vaccin"}, {"kites", "kite"}} {
+		if x, y := weights[dimension([]byte(pair[0]))], weights[dimension([]byte(pair[1]))]; x != y || x == 0 {
+			t.Errorf("%s weighs %v, %s %v", pair[0], x, pair[1], y)
+		}
+	}
+}
+
 // TestProductIsBM25 compares the product of the two sides with the formula, term by term.
 func TestProductIsBM25(t *testing.T) {
 	a := analyzer(t)
@@ -153,7 +188,7 @@ func TestProductIsBM25(t *testing.T) {
 			frequencies[term]++
 		}
 	}
-	query := a.Query("kite tail submarine", []string{"en"}).Vector(len(texts), frequencies)
+	query := a.Query("kite tail submarine", []rag.LanguageChunks{{Language: "en", Chunks: len(texts)}}).Vector(frequencies)
 	if len(query.Terms) != 2 {
 		t.Fatalf("%d terms, want those that a text has", len(query.Terms))
 	}
@@ -188,13 +223,13 @@ func TestQueryIsBounded(t *testing.T) {
 		text.WriteByte(byte('0' + i/10%10))
 		text.WriteByte(byte('0' + i/100%10))
 	}
-	query := a.Query(text.String(), []string{"en"})
+	query := a.Query(text.String(), []rag.LanguageChunks{{Language: "en", Chunks: 1000}})
 	rare := query.Terms()[7]
 	for _, term := range query.Terms() {
 		frequencies[term] = 500
 	}
 	frequencies[rare] = 1
-	v := query.Vector(1000, frequencies)
+	v := query.Vector(frequencies)
 	if len(v.Terms) != maxQueryTerms || !slices.IsSorted(v.Terms) || !slices.Contains(v.Terms, rare) {
 		t.Errorf("%d terms, sorted %v, the rarest among them %v", len(v.Terms), slices.IsSorted(v.Terms), slices.Contains(v.Terms, rare))
 	}
@@ -232,7 +267,7 @@ func TestOddTexts(t *testing.T) {
 func TestTermsAreStable(t *testing.T) {
 	a := analyzer(t)
 	for text, want := range map[string]string{"Kites": "kite", "ERR_1042": "err_1042", "猛禽": "猛禽", "v2.3.1": "2.3.1", "Häuser": "hauser"} {
-		if !slices.Contains(a.Query(text, []string{"en"}).Terms(), dimension([]byte(want))) {
+		if !slices.Contains(a.Query(text, in("en")).Terms(), dimension([]byte(want))) {
 			t.Errorf("%q has not the term %q", text, want)
 		}
 	}
@@ -266,8 +301,12 @@ func FuzzAnalyzer(f *testing.F) {
 
 func (a *Analyzer) scanTerms(text, language string) []uint32 {
 	var terms []uint32
-	for term := range a.scan(text, language, true).counts {
+	s := a.scan(text, language, true)
+	for term := range s.counts {
 		terms = append(terms, term)
+	}
+	for _, word := range s.words {
+		terms = append(terms, word...)
 	}
 	return terms
 }

@@ -59,15 +59,16 @@ type scanner struct {
 	*Analyzer
 	language string
 	query    bool
-	counts   map[uint32]int
+	counts   map[uint32]int // of a query, without those of its words
 	length   int
-	words    map[string]analysis.TokenStream // that await the rules of a language
-	rules    []string                        // the keys of words, in the order they came
+	words    [][]uint32                      // what the rules made of each word, in the text's order; nothing of a stop word
+	waiting  map[string]analysis.TokenStream // words that await the rules of a language; a position is one in words
+	rules    []string                        // the keys of waiting, in the order they came
 }
 
 // scan counts the terms of a text.
 func (a *Analyzer) scan(text, language string, query bool) *scanner {
-	s := &scanner{Analyzer: a, language: language, query: query, counts: map[uint32]int{}, words: map[string]analysis.TokenStream{}}
+	s := &scanner{Analyzer: a, language: language, query: query, counts: map[uint32]int{}, waiting: map[string]analysis.TokenStream{}}
 	runes := make([]rune, 0, len(text))
 	for _, r := range norm.NFKC.String(text) {
 		if kindOf(r) != passedOver {
@@ -92,6 +93,14 @@ func (a *Analyzer) scan(text, language string, query bool) *scanner {
 	}
 	for _, language := range s.rules {
 		s.stem(language)
+	}
+	if query {
+		return s
+	}
+	for _, terms := range s.words {
+		for _, term := range terms {
+			s.counts[term]++
+		}
 	}
 	return s
 }
@@ -284,25 +293,35 @@ func (s *scanner) whole(runes []rune) {
 func (s *scanner) word(runes []rune) {
 	runes = runes[:min(maxWord, len(runes))]
 	rules := rulesFor(runes, s.language)
+	at := len(s.words)
+	s.words = append(s.words, nil)
 	if _, ruled := s.filters[rules]; !ruled {
-		s.whole(runes)
+		s.countWord(at, strings.ToLower(string(runes)))
 		return
 	}
-	if s.words[rules] == nil {
+	if s.waiting[rules] == nil {
 		s.rules = append(s.rules, rules)
 	}
 	term := strings.ReplaceAll(string(runes), "’", "'")
-	s.words[rules] = append(s.words[rules], &analysis.Token{Term: []byte(term), Position: len(s.words[rules]) + 1})
+	s.waiting[rules] = append(s.waiting[rules], &analysis.Token{Term: []byte(term), Position: at})
 }
 
 // stem counts the words that await a language's rules.
 func (s *scanner) stem(language string) {
-	stream := s.words[language]
+	stream := s.waiting[language]
 	for _, filter := range s.filters[language] {
 		stream = filter.Filter(stream)
 	}
 	for _, token := range stream {
-		s.count([]byte(fold(string(token.Term))))
+		s.countWord(token.Position, string(token.Term))
+	}
+}
+
+// countWord counts what became of a word.
+func (s *scanner) countWord(at int, term string) {
+	if term = fold(term); term != "" {
+		s.words[at] = append(s.words[at], dimension([]byte(term)))
+		s.length++
 	}
 }
 

@@ -397,6 +397,12 @@ type Claim struct {
 	Fence int64
 }
 
+// LanguageChunks says how many chunks of a collection are in a language.
+type LanguageChunks struct {
+	Language string // ISO 639
+	Chunks   int
+}
+
 // TermVector is a sparse vector of terms: what a text says of each, or what a query asks. Its terms are distinct and
 // ascend; the inner product of a document's and a query's is their BM25 score.
 type TermVector struct {

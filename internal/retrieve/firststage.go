@@ -20,8 +20,8 @@ type TermIndex interface {
 
 // Vocabulary knows the terms of a collection's live chunks.
 type Vocabulary interface {
-	// Languages gives the languages of the chunks, those of most chunks first, and how many chunks there are.
-	Languages(ctx context.Context, c rag.CollectionID) (languages []string, chunks int, err error)
+	// Languages counts the chunks by language, those of most chunks first.
+	Languages(ctx context.Context, c rag.CollectionID) ([]rag.LanguageChunks, error)
 	// Frequencies says in how many chunks each of the terms stands; those in none are left out.
 	Frequencies(ctx context.Context, c rag.CollectionID, terms []uint32) (map[uint32]int, error)
 }
@@ -110,7 +110,7 @@ func (r *Retriever) lexicalSide(q Query) *side {
 	return &side{
 		mode: rag.ModeLexical, failed: DegradedLexicalFailed, deadline: DegradedLexicalDeadline,
 		prepare: func(ctx context.Context) (search, error) {
-			languages, chunks, err := r.Vocabulary.Languages(ctx, q.Collection.ID)
+			languages, err := r.Vocabulary.Languages(ctx, q.Collection.ID)
 			if err != nil {
 				return nil, err
 			}
@@ -119,7 +119,7 @@ func (r *Retriever) lexicalSide(q Query) *side {
 			if err != nil {
 				return nil, err
 			}
-			vector := terms.Vector(chunks, frequencies)
+			vector := terms.Vector(frequencies)
 			return func(ctx context.Context, limit int) ([]rag.Candidate, error) {
 				return r.TermIndex.SearchTerms(ctx, q.Collection, vector, limit, q.Filter)
 			}, nil

@@ -37,9 +37,9 @@ func (l *library) SearchTerms(ctx context.Context, _ rag.Collection, v rag.TermV
 	return l.terms(ctx, limit)
 }
 
-func (l *library) Languages(context.Context, rag.CollectionID) ([]string, int, error) {
+func (l *library) Languages(context.Context, rag.CollectionID) ([]rag.LanguageChunks, error) {
 	l.asked++
-	return []string{"en"}, 100, l.languages
+	return []rag.LanguageChunks{{Language: "en", Chunks: 100}}, l.languages
 }
 
 func (l *library) Frequencies(_ context.Context, _ rag.CollectionID, terms []uint32) (map[uint32]int, error) {
