@@ -170,7 +170,7 @@ func rankGolden(t *testing.T, server *client.Client, set evaluate.Dataset, c eva
 	r = goldenRanking{Set: set.Name, Configuration: c.Name, Means: map[string]float64{}, Queries: map[string][]goldHit{}}
 	for _, q := range set.Queries {
 		var a evaluate.Answer
-		err := server.Ask(t.Context(), set.Name, c.Request.With(q.Text), &a)
+		err := server.SearchRaw(t.Context(), set.Name, c.Request.With(q.Text), &a)
 		if errors.Is(err, rag.ErrInvalid) {
 			t.Logf("configuration %s is left out: %v", c.Name, err)
 			return r, false

@@ -33,6 +33,15 @@ func Measures(depths ...int) []Measure {
 	return out
 }
 
+// Mean means a measure over the queries of a set; rankings are by query, and a query without one counts as 0.
+func Mean(set Dataset, rankings map[string][]string, k int, of func(ranking []string, relevant map[string]int, k int) float64) float64 {
+	var sum float64
+	for _, q := range set.Queries {
+		sum += of(rankings[q.ID], set.Relevant[q.ID], k)
+	}
+	return sum / float64(max(1, len(set.Queries)))
+}
+
 // NDCG is the normalised discounted cumulative gain of a ranking at depth k: linear gain, discount log2(rank + 1), the
 // ideal ranking's gain as the norm (Järvelin and Kekäläinen 2002, as trec_eval's ndcg_cut computes it).
 func NDCG(ranking []string, relevant map[string]int, k int) float64 {

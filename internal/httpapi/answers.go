@@ -10,6 +10,7 @@ import (
 	"github.com/redkite/redkite/internal/answer"
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/internal/retrieve"
 )
 
 // Counters count tokens.
@@ -115,10 +116,10 @@ func (s *Server) takePlace() (release func(), err error) {
 	}
 }
 
-// searchedFor is what a question is searched for by: where a conversation came before it, as the LLM rewrites it.
+// searchedFor is what a question is searched for by: where it needs the conversation before it, as the LLM rewrites it.
 func (s *Server) searchedFor(ctx context.Context, q api.Ask, asked answer.Asked) (query string, degraded []string) {
 	query = asked.Question
-	if len(asked.History) > 0 && s.deps.Answering.Rewriter != nil && (q.Rewrite == nil || *q.Rewrite) {
+	if len(asked.History) > 0 && retrieve.NeedsContext(query) && s.deps.Answering.Rewriter != nil && (q.Rewrite == nil || *q.Rewrite) {
 		rewritten, err := s.deps.Answering.Rewriter.Rewrite(ctx, append(append([]answer.Message{}, asked.History...), answer.Message{Role: answer.RoleUser, Content: asked.Question}))
 		if err == nil {
 			query = rewritten
