@@ -156,7 +156,7 @@ func testFilters(t *testing.T, c *Client) {
 
 // testGenerated asks filters made at random of rows made at random, and holds the server to what they mean.
 func testGenerated(t *testing.T, c *Client) {
-	g := generation(8, filtertest.Fields()...)
+	g := generation(108, filtertest.Fields()...)
 	random := rand.New(rand.NewPCG(31, 31))
 	var rows []Row
 	for i, m := range filtertest.Documents(random, 150) {
