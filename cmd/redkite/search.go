@@ -97,7 +97,11 @@ func printHit(w io.Writer, rank int, h api.Hit) {
 		fmt.Fprintf(w, " (%s)", strings.Join(h.Headings, " > "))
 	}
 	fmt.Fprintf(w, "\n    %s  %s\n", h.DocumentID, scores(h))
-	text := []rune(strings.Join(strings.Fields(h.Text), " "))
+	whole := h.Text
+	if h.Parent != nil && len(h.Parent.ChunkIDs) > 0 { // what was asked to be shown with it
+		whole = h.Parent.Text
+	}
+	text := []rune(strings.Join(strings.Fields(whole), " "))
 	if len(text) > shownRunes {
 		text = append(text[:shownRunes], []rune(" ...")...)
 	}
@@ -110,7 +114,7 @@ func scores(h api.Hit) string {
 	for _, s := range []struct {
 		name  string
 		value *float64
-	}{{"dense", h.Scores.Dense}, {"lexical", h.Scores.Lexical}, {"fused", h.Scores.Fused}, {"logit", h.Scores.RerankLogit}, {"blend", h.Scores.Blend}} {
+	}{{"dense", h.Scores.Dense}, {"lexical", h.Scores.Lexical}, {"fused", h.Scores.Fused}, {"logit", h.Scores.RerankLogit}, {"blend", h.Scores.Blend}, {"relevance", h.Scores.Relevance}} {
 		if s.value != nil {
 			parts = append(parts, fmt.Sprintf("%s %.3f", s.name, *s.value))
 		}
