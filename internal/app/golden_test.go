@@ -97,7 +97,7 @@ func TestGoldenRanking(t *testing.T) {
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: run with -update to make it", err)
 	}
 	var want []goldenRanking
 	if err := json.Unmarshal(raw, &want); err != nil {
