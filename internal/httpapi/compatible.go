@@ -84,6 +84,7 @@ func (s *Server) describe(r route) *huma.Operation {
 // schemaOf describes a type, or either of two.
 func (s *Server) schemaOf(t, or reflect.Type) *huma.Schema {
 	schema := s.schemas.Schema(t, true, "")
+	schema.Nullable = false // a list that is an answer is there
 	if or != nil {
 		schema = &huma.Schema{OneOf: []*huma.Schema{schema, s.schemas.Schema(or, true, "")}}
 	}

@@ -350,7 +350,7 @@ func TestOpenAPIIsComplete(t *testing.T) {
 		if served(route.Path) {
 			path := parameter.ReplaceAllString(route.Path, "{$1}")
 			for _, verb := range verbs() {
-				if resource, ok := strings.CutSuffix(path, "/"+verb); ok {
+				if resource, ok := strings.CutSuffix(path, "/"+verb); ok && familyOf(path) == familyNative {
 					path = resource + ":" + verb
 				}
 			}
