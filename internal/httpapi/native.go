@@ -27,6 +27,7 @@ const bodyTimeout = 30 * time.Second
 // types; uploads, which huma would hold in memory, are plain gin handlers that are described from their types too.
 func (s *Server) native() {
 	s.humaErrors()
+	huma.DefaultArrayNullable = false // lists are never null; the library's own switch, a variable of its package
 	config := huma.DefaultConfig("redkite", s.options.Version)
 	config.Info.Description = "Retrieval for LLM chatbots: documents in over HTTP, reranked passages out."
 	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil
