@@ -12,12 +12,11 @@ import (
 
 // askCommand asks a question that the server's LLM answers.
 type askCommand struct {
-	query        `embed:""`
-	packing      `embed:""`
-	MaxContext   int      `name:"max-context-tokens" default:"3000" help:"Most tokens of passages."`
-	MaxAnswer    int      `name:"max-answer-tokens" help:"Most tokens of the answer. Defaults to the server's."`
-	MinRelevance *float64 `help:"Relevance, 0 to 1, that a passage needs. Defaults to the server's."`
-	connection   `embed:""`
+	query      `embed:""`
+	packing    `embed:""`
+	MaxContext int `name:"max-context-tokens" default:"3000" help:"Most tokens of passages."`
+	MaxAnswer  int `name:"max-answer-tokens" help:"Most tokens of the answer. Defaults to the server's."`
+	connection `embed:""`
 }
 
 // packing says how passages are packed, for context and ask.
@@ -59,7 +58,7 @@ func (c askCommand) Run(ctx context.Context, o output) error {
 		Search: c.query.request(), Packing: packing, Query: c.Query,
 		MaxContextTokens: c.MaxContext, MaxAnswerTokens: c.MaxAnswer, MinRelevance: c.MinRelevance,
 	}
-	q.Search.Query = ""
+	q.Search.Query, q.Search.MinRelevance = "", nil // what is left out decides here whether an LLM is asked
 	if o.json {
 		answer, err := c.client().Ask(ctx, c.Collection, q)
 		if err != nil {
