@@ -58,6 +58,12 @@ func kites() []rag.Hit {
 // answering starts a server whose LLM plays a script.
 func answering(t *testing.T, l *oracle, change func(*Deps, *Options, *llm.Config), script ...llmtest.Step) (*httptest.Server, *llmtest.Server) {
 	t.Helper()
+	return answeringAt(t, defaultPace(), l, change, script...)
+}
+
+// answeringAt is answering with streams of a pace.
+func answeringAt(t *testing.T, pace pace, l *oracle, change func(*Deps, *Options, *llm.Config), script ...llmtest.Step) (*httptest.Server, *llmtest.Server) {
+	t.Helper()
 	model := llmtest.New(script...)
 	t.Cleanup(model.Close)
 	config := llm.Config{URL: model.BaseURL(), Model: "scripted", Timeout: 20 * time.Second, First: 10 * time.Second, Stall: 10 * time.Second}
@@ -84,6 +90,7 @@ func answering(t *testing.T, l *oracle, change func(*Deps, *Options, *llm.Config
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.pace = pace
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(server.Close)
 	return server, model
