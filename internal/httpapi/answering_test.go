@@ -24,12 +24,14 @@ type oracle struct {
 	world
 	hits  []rag.Hit
 	asked []retrieve.Query
-	hang  chan error // gets how a search that hangs ended
+	begun chan struct{} // where it is there, a search hangs: it is told here,
+	hang  chan error    // and here how it ended
 }
 
 func (l *oracle) Search(ctx context.Context, q retrieve.Query) (retrieve.Result, error) {
 	l.asked = append(l.asked, q)
-	if l.hang != nil {
+	if l.begun != nil {
+		close(l.begun)
 		<-ctx.Done()
 		l.hang <- ctx.Err()
 		return retrieve.Result{}, ctx.Err()

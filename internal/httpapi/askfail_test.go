@@ -60,7 +60,7 @@ func TestLLMThatFails(t *testing.T) {
 
 // TestClientGoneStopsTheSearch: the context that the encoder runs under ends with the client.
 func TestClientGoneStopsTheSearch(t *testing.T) {
-	l := &oracle{hang: make(chan error, 1)}
+	l := &oracle{begun: make(chan struct{}), hang: make(chan error, 1)}
 	server, model := answering(t, l, nil, llmtest.Say("x"), llmtest.Done("stop", 1, 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+askPath, strings.NewReader(`{"query":"q"}`))
@@ -68,7 +68,10 @@ func TestClientGoneStopsTheSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	time.AfterFunc(50*time.Millisecond, cancel)
+	go func() {
+		<-l.begun
+		cancel()
+	}()
 	if response, err := server.Client().Do(request); err == nil {
 		response.Body.Close()
 		t.Fatal("the request was answered")
