@@ -24,12 +24,14 @@ type oracle struct {
 	world
 	hits  []rag.Hit
 	asked []retrieve.Query
-	hang  chan error // gets how a search that hangs ended
+	begun chan struct{} // where it is there, a search hangs: it is told here,
+	hang  chan error    // and here how it ended
 }
 
 func (l *oracle) Search(ctx context.Context, q retrieve.Query) (retrieve.Result, error) {
 	l.asked = append(l.asked, q)
-	if l.hang != nil {
+	if l.begun != nil {
+		close(l.begun)
 		<-ctx.Done()
 		l.hang <- ctx.Err()
 		return retrieve.Result{}, ctx.Err()
@@ -58,6 +60,12 @@ func kites() []rag.Hit {
 // answering starts a server whose LLM plays a script.
 func answering(t *testing.T, l *oracle, change func(*Deps, *Options, *llm.Config), script ...llmtest.Step) (*httptest.Server, *llmtest.Server) {
 	t.Helper()
+	return answeringAt(t, defaultPace(), l, change, script...)
+}
+
+// answeringAt is answering with streams of a pace.
+func answeringAt(t *testing.T, pace pace, l *oracle, change func(*Deps, *Options, *llm.Config), script ...llmtest.Step) (*httptest.Server, *llmtest.Server) {
+	t.Helper()
 	model := llmtest.New(script...)
 	t.Cleanup(model.Close)
 	config := llm.Config{URL: model.BaseURL(), Model: "scripted", Timeout: 20 * time.Second, First: 10 * time.Second, Stall: 10 * time.Second}
@@ -84,6 +92,7 @@ func answering(t *testing.T, l *oracle, change func(*Deps, *Options, *llm.Config
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.pace = pace
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(server.Close)
 	return server, model

@@ -3,15 +3,14 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/redkite/redkite/internal/answer"
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/llm"
 	"github.com/redkite/redkite/internal/llm/llmtest"
@@ -61,7 +60,7 @@ func TestLLMThatFails(t *testing.T) {
 
 // TestClientGoneStopsTheSearch: the context that the encoder runs under ends with the client.
 func TestClientGoneStopsTheSearch(t *testing.T) {
-	l := &oracle{hang: make(chan error, 1)}
+	l := &oracle{begun: make(chan struct{}), hang: make(chan error, 1)}
 	server, model := answering(t, l, nil, llmtest.Say("x"), llmtest.Done("stop", 1, 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+askPath, strings.NewReader(`{"query":"q"}`))
@@ -69,7 +68,10 @@ func TestClientGoneStopsTheSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	time.AfterFunc(50*time.Millisecond, cancel)
+	go func() {
+		<-l.begun
+		cancel()
+	}()
 	if response, err := server.Client().Do(request); err == nil {
 		response.Body.Close()
 		t.Fatal("the request was answered")
@@ -159,27 +161,34 @@ func TestTooManyAnswers(t *testing.T) {
 
 // TestSilentLLMKeepsTheStreamOpen: comments come while nothing else does.
 func TestSilentLLMKeepsTheStreamOpen(t *testing.T) {
-	l := &oracle{hits: kites()}
-	templates, err := answer.DefaultTemplates()
-	if err != nil {
-		t.Fatal(err)
-	}
-	model := llmtest.New(llmtest.Wait(300*time.Millisecond), llmtest.Say("x"), llmtest.Done("stop", 1, 1))
-	t.Cleanup(model.Close)
-	client, err := llm.New(llm.Config{URL: model.BaseURL(), Model: "m", Timeout: time.Minute, First: time.Minute, Stall: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := New(Deps{Collections: l, Chunkings: l, Overview: l, Intake: l, Retriever: l, Keys: l, Models: l, Stats: l, Log: slog.New(slog.DiscardHandler), Answering: Answering{Templates: templates, Counters: l, LLM: client}},
-		Options{API: true, LoopbackWithoutKey: true, MaxSearches: 1, SearchDeadline: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.pace.beat = 40 * time.Millisecond
-	server := httptest.NewServer(s.Handler())
-	t.Cleanup(server.Close)
+	pace := defaultPace()
+	pace.beat = 40 * time.Millisecond
+	server, _ := answeringAt(t, pace, &oracle{hits: kites()}, nil, llmtest.Wait(300*time.Millisecond), llmtest.Say("x"), llmtest.Done("stop", 1, 1))
 	_, _, body := post(t, server, askPath, "text/event-stream", `{"query":"q"}`)
 	if n := strings.Count(body, ": still there\n\n"); n < 2 || !strings.Contains(body, "event: done") {
 		t.Errorf("%d comments in %s", n, body)
 	}
+}
+
+// TestClientThatDoesNotRead is dropped when it has taken nothing for a while, and the LLM with it.
+func TestClientThatDoesNotRead(t *testing.T) {
+	pace := defaultPace()
+	pace.write = 200 * time.Millisecond
+	script := make([]llmtest.Step, 0, 1001)
+	for range 1000 { // 64 MB, more than the buffers between hold
+		script = append(script, llmtest.Say(strings.Repeat("kite ", 13000)))
+	}
+	server, model := answeringAt(t, pace, &oracle{hits: kites()}, nil, append(script, llmtest.Stall())...)
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := `{"query":"q"}`
+	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: %d\r\n\r\n%s", askPath, len(body), body); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return len(model.Requests()) == 1 })
+	until(t, func() bool { return model.Open() == 0 })
 }

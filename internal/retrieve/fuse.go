@@ -10,10 +10,10 @@ import (
 // rrfK is reciprocal rank fusion's constant (Cormack, Clarke and Buettcher, SIGIR 2009).
 const rrfK = 60
 
-// DefaultMode is the mode of a request and a collection that name none. docs/lexical.md has what it was chosen by.
+// DefaultMode is the mode of a request and a collection that name none (docs/retrieval.md).
 const DefaultMode = rag.ModeDense
 
-// DefaultFusion is the fusion of a request that names none, chosen on development sets (docs/lexical.md).
+// DefaultFusion is the fusion of a request that names none, chosen on development sets (docs/retrieval.md).
 func DefaultFusion() rag.Fusion {
 	return rag.Fusion{Method: rag.FusionScore, Dense: 0.8, Lexical: 0.2}
 }
