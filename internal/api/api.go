@@ -250,7 +250,7 @@ type SearchResult struct {
 	Candidates int      `json:"candidates" doc:"Live chunks that the first stage found."`
 	Reranked   int      `json:"reranked" doc:"Of them, how many the cross-encoder read."`
 	Ended      string   `json:"rerank_ended,omitempty" enum:"all,enough,busy,deadline" doc:"Why reranking ended: all candidates read; the rest not expected to change the hits; other work waited for the encoder; time ran out."`
-	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed, dense_failed or lexical_failed, dense_deadline or lexical_deadline (one of two searches is missing), lexical_unsupported (Milvus can't hold term vectors), lexical_needs_rebuild (the collection was made without them), rebuilding (the collection is being rebuilt: what is not filled yet is missing), query_clipped (longer than the bi-encoder reads), min_relevance (nothing reranked, so nothing dropped), mmr_failed, expand_failed, highlight_partial, rewrite_failed."`
+	Degraded   []string `json:"degraded" doc:"What could not be done: rerank_deadline (fewer candidates read than hits asked for), rerank_failed, dense_failed or lexical_failed, dense_deadline or lexical_deadline (one of two searches is missing), lexical_unsupported (Milvus can't hold term vectors), lexical_needs_rebuild (the collection was made without them), rebuilding (the collection is being rebuilt: what is not filled yet is missing), query_clipped (longer than the bi-encoder reads), query_failed (of several queries, some could not be searched), min_relevance (nothing reranked, so nothing dropped), mmr_failed, expand_failed, highlight_partial, rewrite_failed."`
 	TimingsMS  Timings  `json:"timings_ms"`
 	Shaped
 }

@@ -34,7 +34,8 @@ type cursor struct {
 type held struct {
 	Chunk     rag.ChunkID `json:"i"`
 	Scores    rag.Scores  `json:"s"`
-	DenseRank int         `json:"d"`
+	DenseRank int         `json:"d,omitempty"`
+	TermRank  int         `json:"t,omitempty"` // LexicalRank
 	RankedBy  string      `json:"b"`
 }
 
@@ -47,8 +48,8 @@ func restOf(hits []rag.Hit) []held {
 	rest := make([]held, min(mostHeld, len(hits)))
 	for i := range rest {
 		h := hits[i]
-		rest[i] = held{h.Chunk.ID, h.Scores, h.DenseRank, h.RankedBy}
-		for _, score := range []**float64{&rest[i].Scores.Dense, &rest[i].Scores.RerankLogit, &rest[i].Scores.Blend, &rest[i].Scores.Relevance} {
+		rest[i] = held{h.Chunk.ID, h.Scores, h.DenseRank, h.LexicalRank, h.RankedBy}
+		for _, score := range []**float64{&rest[i].Scores.Dense, &rest[i].Scores.Lexical, &rest[i].Scores.Fused, &rest[i].Scores.RerankLogit, &rest[i].Scores.Blend, &rest[i].Scores.Relevance} {
 			*score = rounded(*score)
 		}
 	}
@@ -126,7 +127,7 @@ func (r *Retriever) resume(ctx context.Context, q Query, res *Result) error {
 	var hits []rag.Hit
 	for _, h := range c.Rest {
 		if hit, ok := alive[h.Chunk]; ok && (q.Filter == nil || q.Filter.Matches(hit.Metadata)) {
-			hit.Scores, hit.DenseRank, hit.RankedBy = h.Scores, h.DenseRank, h.RankedBy
+			hit.Scores, hit.DenseRank, hit.LexicalRank, hit.RankedBy = h.Scores, h.DenseRank, h.TermRank, h.RankedBy
 			hits = append(hits, hit)
 			delete(alive, h.Chunk)
 		}

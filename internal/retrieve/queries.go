@@ -89,7 +89,11 @@ func (r *Retriever) pool(ctx context.Context, q Query, all []wording, res *Resul
 	}
 	wg.Wait()
 	if err := errors.Join(failures...); err != nil {
-		return nil, nil, err
+		if ctx.Err() != nil || !slices.Contains(failures, nil) {
+			return nil, nil, err
+		}
+		r.Log.ErrorContext(ctx, "search several queries", "error", err, "queries", len(all))
+		res.Degraded = append(res.Degraded, DegradedQueryFailed)
 	}
 	for _, one := range results {
 		t := one.Timings

@@ -38,6 +38,20 @@ func TestSeveralQueries(t *testing.T) {
 	}
 }
 
+// TestOneOfSeveralQueriesFails leaves what the others found; all failing is an error.
+func TestOneOfSeveralQueriesFails(t *testing.T) {
+	s := book("1: a", "2: b")
+	s.refused = "second"
+	got := s.search(t, Query{Queries: []string{"first", "second"}, TopK: 4})
+	if len(got.Hits) != 2 || !slices.Contains(got.Degraded, DegradedQueryFailed) {
+		t.Errorf("%d hits, degraded %v", len(got.Hits), got.Degraded)
+	}
+	_, err := s.retriever().Search(t.Context(), Query{Queries: []string{"second"}, TopK: 1, Candidates: 1, Deadline: time.Minute})
+	if !errors.Is(err, rag.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // writer is a fake LLM.
 type writer struct {
 	texts []string

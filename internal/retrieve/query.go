@@ -62,6 +62,7 @@ const (
 	DegradedRerankDeadline = "rerank_deadline"   // time ran out before as many candidates were read as hits were asked for
 	DegradedRebuilding     = "rebuilding"        // the collection is being rebuilt: what is not filled yet is missing
 	DegradedClipped        = "query_clipped"     // the bi-encoder has not read the query to its end
+	DegradedQueryFailed    = "query_failed"      // of several queries, some could not be searched
 	DegradedMinRelevance   = "min_relevance"     // nothing was dropped by it: the cross-encoder has read no candidate
 	DegradedDiversity      = "mmr_failed"        // the embeddings could not be read: the order stands
 	DegradedExpand         = "expand_failed"     // what lies around the hits could not be read

@@ -28,6 +28,7 @@ type shelf struct {
 	text    []rune
 	failing bool
 	orders  map[string][]int
+	refused string // a query that the index fails at
 
 	mu    sync.Mutex
 	asked []string // questions that the cross-encoder was asked with
@@ -68,6 +69,9 @@ func embedWords(text string) rag.Embedding {
 }
 
 func (s *shelf) Search(_ context.Context, _ rag.Collection, v rag.Embedding, limit int, _ *rag.Filter) ([]rag.Candidate, error) {
+	if s.refused != "" && slices.Equal(v, embedWords(s.refused)) {
+		return nil, rag.Unavailable("milvus", errors.New("away"))
+	}
 	order := make([]int, len(s.hits))
 	for i := range order {
 		order[i] = i
