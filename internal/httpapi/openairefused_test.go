@@ -32,7 +32,7 @@ func TestOpenAIErrors(t *testing.T) {
 		{"POST", files, `{"file_id":`, 400, "invalid_request_error", nil, nil},
 		{"POST", files, `{"file_id":7}`, 400, "invalid_request_error", "file_id", nil},
 		{"POST", files, object{"file_id": "nothing"}, 404, "not_found_error", "file_id", "file_not_found"},
-		{"POST", files, object{"file_id": "file-99"}, 404, "not_found_error", nil, "file_not_found"},
+		{"POST", files, object{"file_id": "file-99"}, 404, "not_found_error", "file_id", "file_not_found"},
 		{"POST", files, object{"file_id": id, "attributes": object{"a": []int{1}}}, 400, "invalid_request_error", "attributes.a", nil},
 		{"POST", files, object{"file_id": id, "attributes": "x"}, 400, "invalid_request_error", "attributes", nil},
 		{"POST", files, object{"file_id": id, "attributes": pairs}, 400, "invalid_request_error", "attributes", nil},
