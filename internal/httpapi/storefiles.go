@@ -131,6 +131,9 @@ func (s *Server) postStoreFile(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkFile(ctx, attachment.File, "/file_id"); err != nil {
+		return nil, err
+	}
 	accepted, err := s.deps.OpenAI.StoreFiles.AttachFiles(ctx, collection, []rag.Attachment{attachment})
 	if err != nil {
 		return nil, err
