@@ -213,9 +213,11 @@ func scriptedLLM(t *testing.T) string {
 // answersWith names the LLM in the settings, where there are settings for one.
 func answersWith(set *config.Settings, llm string) {
 	v := reflect.ValueOf(set).Elem()
-	for name, value := range map[string]string{"LLMURL": llm, "LLMModel": "scripted"} {
+	for name, value := range map[string]any{
+		"LLMURL": llm, "LLMModel": "scripted", "LLMTimeout": time.Minute, "LLMFirstToken": time.Minute, "LLMStall": time.Minute, "LLMRewrite": time.Minute, "MaxAnswers": 4,
+	} {
 		if f := v.FieldByName(name); f.IsValid() {
-			f.SetString(value)
+			f.Set(reflect.ValueOf(value))
 		}
 	}
 }

@@ -1,7 +1,6 @@
 """redkite's embeddings in LangChain. Needs: pip install langchain-openai"""
 import os
 
-from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import OpenAIEmbeddings
 
 embeddings = OpenAIEmbeddings(
@@ -10,8 +9,9 @@ embeddings = OpenAIEmbeddings(
     api_key=os.environ["REDKITE_API_KEY"],
     check_embedding_ctx_length=False,  # else it sends token ids, of another model's vocabulary
 )
-store = InMemoryVectorStore(embeddings)
-store.add_texts(["The red kite has a forked tail.", "Robins sing at night.", "Penguins huddle together."])
-found = store.similarity_search("Which bird has a forked tail?", k=1)
-assert "kite" in found[0].page_content, found
-print("OpenAIEmbeddings, similarity_search:", found[0].page_content)
+texts = ["Penguins huddle together.", "The red kite has a forked tail.", "Robins sing at night."]
+vectors = embeddings.embed_documents(texts)
+question = embeddings.embed_query("Which bird has a forked tail?")
+cosine = [sum(a * b for a, b in zip(question, vector)) for vector in vectors]  # the vectors have unit length
+assert cosine.index(max(cosine)) == 1, cosine
+print("OpenAIEmbeddings.embed_documents, embed_query:", texts[1])
