@@ -141,7 +141,7 @@ func TestEval(t *testing.T) {
 	beir, _ := judgements(t, 40)
 	runs := t.TempDir()
 	file := filepath.Join(t.TempDir(), "configurations.json")
-	if err := os.WriteFile(file, []byte(`{"bi-encoder": {"rerank": false}, "lexical": {"mode": "lexical"}, "ten": {"candidates": 10, "rerank_weight": 1}, "thirty": {"candidates": 30, "rerank_weight": 1}}`), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(`{"bi-encoder": {"rerank": false}, "lexical": {"mode": "lexical"}, "ten": {"candidates": 10, "cross_weight": 1}, "thirty": {"candidates": 30, "cross_weight": 1}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	code, out, errs := command(t, s, "eval", "--data", beir, "--runs", runs, "--configurations", file, "--configuration", `default={"top_k": 5}`, "--skip-refused")
@@ -242,7 +242,7 @@ func TestTune(t *testing.T) {
 		t.Fatalf("exit status %d: %s\n%s", code, out, errs)
 	}
 	var patch map[string]evaluate.Request
-	if err := json.Unmarshal(s.patched, &patch); err != nil || patch["retrieval"].Number("rerank_weight", 0) < 0.65 {
+	if err := json.Unmarshal(s.patched, &patch); err != nil || patch["retrieval"].Number("cross_weight", 0) < 0.65 {
 		t.Errorf("patched with %s, %v", s.patched, err)
 	}
 	s.retrieval, s.patched = false, nil

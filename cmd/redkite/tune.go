@@ -32,7 +32,7 @@ const leastQuestions = 20
 const defaultGrid = `{
 	"candidates": [10, 20, 35, 50, 75, 100],
 	"rerank": [true, false],
-	"rerank_weight": [0.2, 0.35, 0.5, 0.65, 0.8, 1],
+	"cross_weight": [0.2, 0.35, 0.5, 0.65, 0.8, 1],
 	"mode": ["dense", "hybrid"]
 }`
 
@@ -118,9 +118,41 @@ func (c tuneCommand) settle() (evaluate.Measure, evaluate.Grid, error) {
 	return measures[at], grid, err
 }
 
+// patchOf gives what a collection keeps of a choice: its mode, and its retrieval. The other members, rest, have to be given
+// with each search.
+func patchOf(chosen evaluate.Request) (patch map[string]any, rest evaluate.Request) {
+	patch, rest = map[string]any{}, evaluate.Request{}
+	retrieval := evaluate.Request{}
+	for member, value := range chosen {
+		switch member {
+		case "mode":
+			patch["mode"] = value
+		case "candidates", "rerank_ms", "cross_weight", "normalisation", "min_relevance", "duplicates", "max_per_document":
+			retrieval[member] = value
+		case "rerank":
+			if string(value) != "true" { // that is what a search does anyway
+				rest[member] = value
+			}
+		default:
+			rest[member] = value
+		}
+	}
+	if len(retrieval) > 0 {
+		patch["retrieval"] = retrieval
+	}
+	return patch, rest
+}
+
 // apply writes a choice to the collection; a server that does not take retrieval settings is told of, with what to give.
 func apply(ctx context.Context, o output, server *client.Client, collection string, chosen evaluate.Request) (bool, error) {
-	_, err := server.PatchCollection(ctx, collection, map[string]any{"retrieval": chosen})
+	patch, rest := patchOf(chosen)
+	if len(rest) > 0 {
+		fmt.Fprintf(o.err, "a collection does not keep %s: give it with each search\n", rest.Text())
+	}
+	if len(patch) == 0 {
+		return false, nil
+	}
+	_, err := server.PatchCollection(ctx, collection, patch)
 	if errors.Is(err, rag.ErrInvalid) {
 		fmt.Fprintf(o.err, "the server does not take these settings for a collection (%v); give them with each search\n", err)
 		return false, nil
@@ -139,7 +171,8 @@ func (t tuned) print(o output, asked bool) {
 		}
 		return
 	}
-	text, err := json.Marshal(map[string]any{"retrieval": t.Chosen.Request})
+	patch, _ := patchOf(t.Chosen.Request)
+	text, err := json.Marshal(patch)
 	if err != nil {
 		text = []byte(t.Chosen.Name)
 	}

@@ -13,7 +13,7 @@ import (
 const (
 	memberRerank     = "rerank"
 	memberCandidates = "candidates"
-	memberWeight     = "rerank_weight"
+	memberWeight     = "cross_weight"
 	memberTopK       = "top_k"
 )
 
@@ -141,7 +141,7 @@ type GridMember struct {
 	Values []json.RawMessage
 }
 
-// ReadGrid reads a JSON object of lists, such as {"candidates": [20, 50], "rerank_weight": [0.3, 0.5]}.
+// ReadGrid reads a JSON object of lists, such as {"candidates": [20, 50], "cross_weight": [0.3, 0.5]}.
 func ReadGrid(path string, raw []byte) (Grid, error) {
 	var members map[string][]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {

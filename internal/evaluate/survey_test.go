@@ -44,7 +44,7 @@ func (s *shelves) Search(_ context.Context, r Request) (Answer, error) {
 	scores, _ := Recombine(Answer{Hits: hits})
 	if s.own != 0 {
 		r = maps.Clone(r)
-		r["rerank_weight"] = json.RawMessage(fmt.Sprint(r.Number("rerank_weight", 0.5) + s.own))
+		r["cross_weight"] = json.RawMessage(fmt.Sprint(r.Number("cross_weight", 0.5) + s.own))
 	}
 	a := Answer{Hits: scores.Hits(r), Reranked: 3, Timings: Numbers{"search": 2}, Took: 5}
 	if s.degraded {
@@ -93,7 +93,7 @@ func TestSurvey(t *testing.T) {
 	survey := Survey{
 		Set: d, Measures: Measures(20), Searcher: s, Seed: 1, SkipRefused: true, Refused: func(err error) { refused = append(refused, err) },
 		Configurations: []Configuration{
-			{"first", request(`{"rerank":false,"top_k":20}`)}, {"logit", request(`{"rerank_weight":1}`)}, {"lexical", request(`{"mode":"lexical"}`)},
+			{"first", request(`{"rerank":false,"top_k":20}`)}, {"logit", request(`{"cross_weight":1}`)}, {"lexical", request(`{"mode":"lexical"}`)},
 		},
 	}
 	results, passages, err := survey.Run(t.Context())
@@ -146,7 +146,7 @@ func surveyed(t *testing.T, queries int) (Run, map[int64]Passage) {
 	t.Helper()
 	d := madeUp(queries)
 	results, passages, err := Survey{Set: d, Measures: Measures(), Searcher: &shelves{chunks: 30}, Seed: 1, Configurations: []Configuration{
-		{"first", request(`{"rerank":false}`)}, {"half", request(`{}`)}, {"logit", request(`{"rerank_weight":1}`)},
+		{"first", request(`{"rerank":false}`)}, {"half", request(`{}`)}, {"logit", request(`{"cross_weight":1}`)},
 	}}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func TestChooseFindsAGain(t *testing.T) {
 }
 
 func TestGrid(t *testing.T) {
-	g, err := ReadGrid("g", []byte(`{"candidates":[50,10],"rerank":[true,false],"rerank_weight":[0.5,1],"mode":["dense","hybrid"]}`))
+	g, err := ReadGrid("g", []byte(`{"candidates":[50,10],"rerank":[true,false],"cross_weight":[0.5,1],"mode":["dense","hybrid"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestGrid(t *testing.T) {
 	if len(all) != 1+2*(1+2*2) || all[0].Name != "in use" || string(all[1].Request["rerank"]) != "false" || all[3].Request.Number("candidates", 0) != 10 {
 		t.Errorf("%d configurations: %+v", len(all), all)
 	}
-	if got := g.Without("mode").Without("rerank").String(); got != `{"candidates":[50,10],"rerank_weight":[0.5,1]}` {
+	if got := g.Without("mode").Without("rerank").String(); got != `{"candidates":[50,10],"cross_weight":[0.5,1]}` {
 		t.Error(got)
 	}
 	for _, bad := range []string{`{}`, `[]`, `{"a":[]}`, `{"a":1}`} {
@@ -79,7 +79,7 @@ func TestGrid(t *testing.T) {
 }
 
 func TestTuning(t *testing.T) {
-	grid, err := ReadGrid("g", []byte(`{"candidates":[10,30],"rerank":[true,false],"rerank_weight":[0.2,1],"mode":["hybrid"]}`))
+	grid, err := ReadGrid("g", []byte(`{"candidates":[10,30],"rerank":[true,false],"cross_weight":[0.2,1],"mode":["hybrid"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestTuning(t *testing.T) {
 			if len(table.Candidates) != 1+1+4 {
 				t.Fatalf("candidates %+v", table.Candidates)
 			}
-			if c := table.Choose(5, 1); !c.Told || c.Chosen.Request.Number("candidates", 0) != 30 || c.Chosen.Request.Number("rerank_weight", 0) != 1 || done != total {
+			if c := table.Choose(5, 1); !c.Told || c.Chosen.Request.Number("candidates", 0) != 30 || c.Chosen.Request.Number("cross_weight", 0) != 1 || done != total {
 				t.Errorf("choice %+v; %d of %d", c, done, total)
 			}
 			if !strings.Contains(told[0], "mode is left out") || !strings.Contains(strings.Join(told[1:], ""), test.told) {
@@ -119,7 +119,7 @@ func TestTuning(t *testing.T) {
 			}
 		})
 	}
-	_, err = Tuning{Set: madeUp(40), Grid: grid.Without("candidates").Without("rerank").Without("rerank_weight"), Measure: Measures()[0], Searcher: &shelves{unknown: "mode"}}.Table(t.Context())
+	_, err = Tuning{Set: madeUp(40), Grid: grid.Without("candidates").Without("rerank").Without("cross_weight"), Measure: Measures()[0], Searcher: &shelves{unknown: "mode"}}.Table(t.Context())
 	if !errors.Is(err, ErrFault) {
 		t.Errorf("nothing left to try: %v", err)
 	}
@@ -131,7 +131,7 @@ func TestRecombineNeedsEveryScore(t *testing.T) {
 			t.Errorf("%v can be recombined", hits)
 		}
 	}
-	if got := exhaustive(request(`{"mode":"dense","rerank_weight":0.3}`)).Text(); got != `{"candidates":100,"deadline_ms":60000,"exhaustive":true,"mode":"dense","top_k":100}` {
+	if got := exhaustive(request(`{"mode":"dense","cross_weight":0.3}`)).Text(); got != `{"candidates":100,"deadline_ms":60000,"exhaustive":true,"mode":"dense","top_k":100}` {
 		t.Error(got)
 	}
 }
