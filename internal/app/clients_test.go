@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +21,7 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-var updateClients = flag.Bool("update", false, "rewrite docs/compatibility.md")
+// -update (golden_test.go) rewrites docs/compatibility.md.
 
 // example is a file of docs/examples that speaks to a server with somebody's client.
 type example struct {
@@ -91,11 +90,11 @@ func TestExamples(t *testing.T) {
 	}
 	const path = "../../docs/compatibility.md"
 	old, err := os.ReadFile(path)
-	if err != nil && !*updateClients {
+	if err != nil && !*update {
 		t.Fatal(err)
 	}
 	want := compatibilityHead + table.String()
-	if *updateClients {
+	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}

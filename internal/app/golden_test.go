@@ -19,7 +19,7 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-var updateGolden = flag.Bool("update", false, "write testdata/golden/ranking.golden anew")
+var update = flag.Bool("update", false, "rewrite testdata/golden/ranking.golden and docs/compatibility.md")
 
 // goldenConfigurations are what is ranked; one that the server does not take is left out.
 func goldenConfigurations() []evaluate.Configuration {
@@ -85,7 +85,7 @@ func TestGoldenRanking(t *testing.T) {
 		t.Skip("-short leaves out the tests with models")
 	}
 	const path = "testdata/golden/ranking.golden"
-	if *updateGolden { // ONNX Runtime's kernels run everywhere
+	if *update { // ONNX Runtime's kernels run everywhere
 		raw, err := json.MarshalIndent(ranked(t, onnxKernels), "", " ")
 		if err != nil {
 			t.Fatal(err)
