@@ -21,8 +21,6 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// -update (golden_test.go) rewrites docs/compatibility.md.
-
 // example is a file of docs/examples that speaks to a server with somebody's client.
 type example struct {
 	file   string
