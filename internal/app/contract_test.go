@@ -57,8 +57,8 @@ func TestContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := exec.CommandContext(ctx, schemathesis, "--no-color", "--config-file", config, "run", s.base+"/openapi.json",
-		"--header", "Authorization: "+bearer, "--max-time", seconds, "--seed", "1", "--workers", "2", "--continue-on-failure",
-		// What a schema can't say makes valid requests wrong, and null counts as left out: these two look at requests, not answers.
+		"--header", "Authorization: "+bearer, "--max-time", seconds, "--seed", "1", "--continue-on-failure",
+		// One worker: Python 3.11's parser of its own source fails now and then where threads share it. What a schema can't say makes valid requests wrong, and null counts as left out: these two look at requests, not answers.
 		"--exclude-checks", "positive_data_acceptance,negative_data_rejection")
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output

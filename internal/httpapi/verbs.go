@@ -12,7 +12,7 @@ import (
 // POST /api/v1/jobs/7:cancel. gin can't route on a part of a path segment: inside, the verb is a segment of its own.
 func verbs() []string { return []string{"cancel", "retry", "reconcile", "rebuild", "delete"} }
 
-// nameVerbs writes the native API's addresses with verbs as clients use them.
+// nameVerbs writes the native API's addresses with verbs as clients use them; other APIs write /cancel so.
 func nameVerbs(document *huma.OpenAPI) {
 	for _, verb := range verbs() {
 		for path, item := range document.Paths {
