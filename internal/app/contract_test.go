@@ -46,6 +46,7 @@ func TestContract(t *testing.T) {
 	schemathesis := installed(t, "contract", "bin", "schemathesis")
 	set := settings(t, t.TempDir())
 	set.LoopbackWithoutKey, set.LogLevel = false, "error"
+	answersWith(&set, scriptedLLM(t))
 	s := start(t, set)
 	bearer := "Bearer " + s.key(rag.DefaultTenant, rag.ScopeWrite)
 	s.seed(bearer)
