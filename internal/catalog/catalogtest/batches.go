@@ -181,19 +181,18 @@ func testCancelBatch(t *testing.T, b bundle) {
 	alone := b.put(t, upload("alone", "v1"))
 	<-g.arrived
 	var entries []ingest.Entry
-	const many = 1100 // more than two transactions cancel
-	for i := range many {
+	for i := range 60 {
 		entries = append(entries, entry(fmt.Sprintf("d%d", i), "v1"))
 	}
 	id, _ := b.batch(t, false, nil, entries...)
 	<-g.arrived
 	for range 2 {
 		got, err := b.CancelBatch(b.ctx, rag.DefaultTenant, id)
-		if err != nil || got.State != rag.BatchCanceled || got.Counts != (rag.BatchCounts{Canceled: many}) {
+		if err != nil || got.State != rag.BatchCanceled || got.Counts != (rag.BatchCounts{Canceled: 60}) {
 			t.Fatalf("canceled: %+v, %v", got, err)
 		}
 	}
-	if d := b.status(t, fmt.Sprintf("d%d", many-1)); d.Status != rag.StatusCanceled || d.Error == nil {
+	if d := b.status(t, "d59"); d.Status != rag.StatusCanceled || d.Error == nil {
 		t.Errorf("a document of it: %+v", d)
 	}
 	if j, err := b.Job(b.ctx, rag.DefaultTenant, alone.Job.ID); err != nil || j.State != rag.JobRunning {
@@ -205,6 +204,20 @@ func testCancelBatch(t *testing.T, b bundle) {
 	done, _ := b.batch(t, true, nil, refusal("x"))
 	_, err = b.CancelBatch(b.ctx, rag.DefaultTenant, done)
 	refused(t, err, "batch_over")
+}
+
+// testCancelLargeBatch cancels more jobs than one transaction does.
+func testCancelLargeBatch(t *testing.T, b bundle) {
+	const many = 1100
+	entries := make([]ingest.Entry, many)
+	for i := range entries {
+		entries[i] = entry(fmt.Sprintf("d%d", i), "v1")
+	}
+	id, _ := b.batch(t, true, nil, entries...)
+	got, err := b.CancelBatch(b.ctx, rag.DefaultTenant, id)
+	if err != nil || got.State != rag.BatchCanceled || got.Counts != (rag.BatchCounts{Canceled: many}) {
+		t.Fatalf("canceled: %+v, %v", got, err)
+	}
 }
 
 func testBatchPages(t *testing.T, b bundle) {

@@ -80,6 +80,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"a batch whose upload breaks off", testBatchBroken},
 		{"a batch that is sent again", testBatchAgain},
 		{"cancel a batch", testCancelBatch},
+		{"cancel a large batch", testCancelLargeBatch},
 		{"pages of batches", testBatchPages},
 		{"callback of a batch", testCallback},
 		{"callback that is given up", testCallbackGivenUp},
