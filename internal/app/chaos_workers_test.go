@@ -19,6 +19,7 @@ import (
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/catalog/postgrestest"
 	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/lexical"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -251,9 +252,14 @@ func stubWorker(address string) error {
 		return err
 	}
 	defer notes.Close()
+	analyzer, err := lexical.New()
+	if err != nil {
+		return err
+	}
 	stub := stub{}
 	w := &ingest.Worker{
-		Ledger: c, Removals: c, Index: stub, Vectors: stub, Removal: stub, Blobs: shelf{}, Timeout: time.Minute, NewKey: blob.NewKey,
+		Lexical: analyzer,
+		Ledger:  c, Removals: c, Index: stub, Vectors: stub, Removal: stub, Blobs: shelf{}, Timeout: time.Minute, NewKey: blob.NewKey,
 		Encoder: func(context.Context, string) (ingest.Encoder, error) { return stub, nil },
 	}
 	handle := func(ctx context.Context, claim rag.Claim, job rag.Job) error {

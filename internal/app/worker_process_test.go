@@ -22,6 +22,7 @@ import (
 	"github.com/redkite/redkite/internal/blob"
 	"github.com/redkite/redkite/internal/catalog"
 	"github.com/redkite/redkite/internal/ingest"
+	"github.com/redkite/redkite/internal/lexical"
 	"github.com/redkite/redkite/internal/parse"
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -225,11 +226,16 @@ func plantWorker(folder string) error {
 	if err != nil {
 		return err
 	}
+	analyzer, err := lexical.New()
+	if err != nil {
+		return err
+	}
 	parsers := parse.New(parse.Options{CacheDir: filepath.Join(os.TempDir(), "redkite-test-pdfium")})
 	s := wordStub{}
 	watched := &witness{Catalog: c, blobs: blobs}
 	w := &ingest.Worker{
-		Ledger: watched, Removals: c, Index: s, Vectors: s, Removal: s, Blobs: blobs, NewKey: blob.NewKey, Timeout: 5 * time.Minute,
+		Lexical: analyzer,
+		Ledger:  watched, Removals: c, Index: s, Vectors: s, Removal: s, Blobs: blobs, NewKey: blob.NewKey, Timeout: 5 * time.Minute,
 		Parser:  &poisoned{Registry: parsers, folder: folder, beside: make(chan struct{}, 1)},
 		Encoder: func(context.Context, string) (ingest.Encoder, error) { return s, nil },
 	}
