@@ -106,33 +106,10 @@ func (c *Catalog) DeleteFile(ctx context.Context, tenant string, id rag.FileID) 
 // an error, none. A file that is attached already is replaced as PutDocuments does, and is Unchanged where it would stay
 // what it is.
 func (c *Catalog) AttachFiles(ctx context.Context, collection rag.Collection, files []rag.Attachment) ([]ingest.Accepted, error) {
-	var accepted []ingest.Accepted
-	var ended []rag.JobID
-	err := c.inTx(ctx, fmt.Sprintf("attach %d files to collection %d", len(files), collection.ID), func(tx *transaction) error {
-		accepted = nil
-		put := &putter{c: c, tx: tx, now: micros(c.now()), collection: collection.ID}
-		if err := put.open(ctx); err != nil {
-			return err
-		}
-		for _, a := range files {
-			staged, err := stagedFile(ctx, tx, collection.Tenant, a)
-			if err != nil {
-				return err
-			}
-			done, err := put.put(ctx, staged)
-			if err != nil {
-				return err
-			}
-			accepted = append(accepted, done)
-		}
-		ended = put.ended
-		return nil
+	what := fmt.Sprintf("attach %d files to collection %d", len(files), collection.ID)
+	return c.putAll(ctx, what, collection.ID, len(files), func(tx *transaction, i int) (ingest.Staged, error) {
+		return stagedFile(ctx, tx, collection.Tenant, files[i])
 	})
-	if err != nil {
-		return nil, err
-	}
-	c.canceled(ended)
-	return accepted, nil
 }
 
 // stagedFile is a file as an upload.

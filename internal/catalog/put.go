@@ -29,16 +29,25 @@ func (c *Catalog) PutDocument(ctx context.Context, collection rag.CollectionID, 
 // Unchanged: no version, no job (where the newest version is still being worked on, its job is given). With OnDuplicate
 // "skip" so is every duplicate. With "error" it is a Problem with code "document_exists" that names the document.
 func (c *Catalog) PutDocuments(ctx context.Context, collection rag.CollectionID, staged []ingest.Staged) ([]ingest.Accepted, error) {
+	what := fmt.Sprintf("put %d documents into collection %d", len(staged), collection)
+	return c.putAll(ctx, what, collection, len(staged), func(_ *transaction, i int) (ingest.Staged, error) { return staged[i], nil })
+}
+
+// putAll puts count uploads into a collection in one transaction; staged gives each of them.
+func (c *Catalog) putAll(ctx context.Context, what string, collection rag.CollectionID, count int, staged func(tx *transaction, i int) (ingest.Staged, error)) ([]ingest.Accepted, error) {
 	var accepted []ingest.Accepted
 	var ended []rag.JobID
-	what := fmt.Sprintf("put %d documents into collection %d", len(staged), collection)
 	err := c.inTx(ctx, what, func(tx *transaction) error {
 		accepted, ended = nil, nil
 		put := &putter{c: c, tx: tx, now: micros(c.now()), collection: collection}
 		if err := put.open(ctx); err != nil {
 			return err
 		}
-		for _, s := range staged {
+		for i := range count {
+			s, err := staged(tx, i)
+			if err != nil {
+				return err
+			}
 			a, err := put.put(ctx, s)
 			if err != nil {
 				return err

@@ -70,8 +70,8 @@ func (r *Retriever) wordings(ctx context.Context, q *Query, res *Result) ([]word
 	return all, nil
 }
 
-// pool searches every wording at once and fuses what they find by rank: reciprocal rank fusion (Cormack, Clarke and Buettcher
-// 2009) with k = 60. A candidate keeps the scores of the wording that ranks it best, the earlier one of two, and is read with
+// pool searches every wording at once and fuses what they find by rank: reciprocal rank fusion, as of
+// the sides of a hybrid search. A candidate keeps the scores of the wording that ranks it best, the earlier one of two, and is read with
 // that wording's question: reads gives it where there are several.
 func (r *Retriever) pool(ctx context.Context, q Query, all []wording, res *Result) (hits []rag.Hit, reads map[rag.ChunkID]string, err error) {
 	if len(all) == 1 {
@@ -109,9 +109,6 @@ func (r *Retriever) pool(ctx context.Context, q Query, all []wording, res *Resul
 	return hits[:min(len(hits), max(q.Candidates, q.TopK))], reads, nil
 }
 
-// rankConstant is k of reciprocal rank fusion.
-const rankConstant = 60
-
 // fused merges lists, best first; equal sums keep the order of the first list that has them.
 func fused(lists [][]rag.Hit, all []wording) ([]rag.Hit, map[rag.ChunkID]string) {
 	sums := map[rag.ChunkID]float64{}
@@ -122,7 +119,7 @@ func fused(lists [][]rag.Hit, all []wording) ([]rag.Hit, map[rag.ChunkID]string)
 	for n, list := range lists {
 		for i, h := range list {
 			id := h.Chunk.ID
-			sums[id] += 1 / float64(rankConstant+i+1)
+			sums[id] += 1 / float64(rrfK+i+1)
 			place, seen := at[id]
 			switch {
 			case !seen:
