@@ -85,7 +85,7 @@ func (c evalRunCommand) configured() ([]evaluate.Configuration, error) {
 	}
 	given := c.Configuration
 	if len(given) == 0 && len(out) == 0 {
-		given = []string{`bi-encoder={"rerank":false,"top_k":100}`, `default={}`}
+		given = []string{`bi-encoder={"mode":"dense","rerank":false,"top_k":100}`, `default={}`}
 	}
 	for _, text := range given {
 		one, err := evaluate.ParseConfiguration("--configuration", text)

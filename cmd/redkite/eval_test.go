@@ -19,6 +19,7 @@ import (
 // judged is a stand-in server that searches documents d0 to d29. Of a query, its cross-encoder knows what is relevant:
 // the document that the query's last word names; its bi-encoder does not.
 type judged struct {
+	modes     bool // requests may name one
 	mu        sync.Mutex
 	made      []string
 	deleted   []string
@@ -82,7 +83,7 @@ func (s *judged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *judged) search(r *http.Request, answer func(any), refuse func(int, string)) {
 	var q evaluate.Request
 	_ = json.NewDecoder(r.Body).Decode(&q)
-	if _, ok := q["mode"]; ok {
+	if _, ok := q["mode"]; ok && !s.modes {
 		refuse(http.StatusBadRequest, "unknown member mode")
 		return
 	}
@@ -181,7 +182,7 @@ func TestEval(t *testing.T) {
 }
 
 func TestEvalUsesACollection(t *testing.T) {
-	s := &judged{made: []string{"mine"}}
+	s := &judged{made: []string{"mine"}, modes: true}
 	_, lines := judgements(t, 25)
 	code, out, errs := command(t, s, "eval", "--data", lines, "-c", "mine", "--runs", t.TempDir(), "--json", "--queries", "10")
 	var run evaluate.Run

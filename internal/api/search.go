@@ -76,11 +76,13 @@ type Candidate struct {
 	DocumentID string      `json:"document_id"`
 	Rank       int         `json:"rank" doc:"Place in the ranked list, before anything was left out, from 1."`
 	DenseRank  int         `json:"dense_rank,omitempty"`
-	RankedBy   string      `json:"ranked_by"`
-	Scores     rag.Scores  `json:"scores"`
-	Unread     string      `json:"unread,omitempty" doc:"Why the cross-encoder has not read it: off, failed, enough, busy, deadline."`
-	ReadWith   string      `json:"read_with,omitempty" doc:"Of several queries, the one that the cross-encoder has read it with."`
-	Outcome    string      `json:"outcome" enum:"returned,below_min_relevance,duplicate,capped,merged,beyond_top_k"`
-	Of         rag.ChunkID `json:"of,omitempty" doc:"The hit that it repeats, or is shown with."`
-	Detail     string      `json:"detail,omitempty" doc:"What decided."`
+	// LexicalRank is 0 where that search did not find it, as DenseRank is.
+	LexicalRank int         `json:"lexical_rank,omitempty"`
+	RankedBy    string      `json:"ranked_by"`
+	Scores      rag.Scores  `json:"scores"`
+	Unread      string      `json:"unread,omitempty" doc:"Why the cross-encoder has not read it: off, failed, enough, busy, deadline."`
+	ReadWith    string      `json:"read_with,omitempty" doc:"Of several queries, the one that the cross-encoder has read it with."`
+	Outcome     string      `json:"outcome" enum:"returned,below_min_relevance,duplicate,capped,merged,beyond_top_k"`
+	Of          rag.ChunkID `json:"of,omitempty" doc:"The hit that it repeats, or is shown with."`
+	Detail      string      `json:"detail,omitempty" doc:"What decided."`
 }

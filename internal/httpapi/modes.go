@@ -15,14 +15,14 @@ type Modes interface {
 	SetMode(ctx context.Context, tenant, name string, mode rag.Mode) (rag.Collection, error)
 }
 
-// modeOf settles which searches a request wants, and how they are fused.
+// modeOf settles which searches a request wants, empty where neither it nor its collection says, and how they are fused.
 func modeOf(c rag.Collection, q api.Search) (rag.Mode, rag.Fusion, error) {
-	mode := cmp.Or(q.Mode, c.Mode, retrieve.DefaultMode)
+	mode := cmp.Or(q.Mode, c.Mode)
 	fusion := retrieve.DefaultFusion()
 	if q.Fusion == nil {
 		return mode, fusion, nil
 	}
-	if mode != rag.ModeHybrid {
+	if cmp.Or(mode, retrieve.DefaultMode) != rag.ModeHybrid {
 		return mode, fusion, rag.Invalid("/fusion", "fusion is for two searches, and this one is %s; add \"mode\": \"hybrid\", or leave fusion out", mode)
 	}
 	fusion.Method = cmp.Or(q.Fusion.Method, fusion.Method)

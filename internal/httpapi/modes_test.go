@@ -20,12 +20,13 @@ func TestSearchModes(t *testing.T) {
 		fusion     rag.Fusion
 		refused    string // pointer; empty for none
 	}{
-		{"none", `{"query":"q"}`, "", rag.ModeDense, usual, ""},
+		{"none", `{"query":"q"}`, "", "", usual, ""},
 		{"the collection's", `{"query":"q"}`, rag.ModeHybrid, rag.ModeHybrid, usual, ""},
 		{"the request's", `{"query":"q","mode":"lexical"}`, rag.ModeHybrid, rag.ModeLexical, usual, ""},
 		{"fusion", `{"query":"q","mode":"hybrid","fusion":{"method":"rrf","dense":1,"lexical":0}}`, "", rag.ModeHybrid, rag.Fusion{Method: rag.FusionRRF, Dense: 1}, ""},
 		{"fusion in part", `{"query":"q","fusion":{"lexical":0.5}}`, rag.ModeHybrid, rag.ModeHybrid, rag.Fusion{Method: rag.FusionScore, Dense: 0.8, Lexical: 0.5}, ""},
-		{"fusion of one search", `{"query":"q","fusion":{"method":"rrf"}}`, "", "", usual, "/fusion"},
+		{"fusion of what nobody chose", `{"query":"q","fusion":{"method":"rrf"}}`, "", "", rag.Fusion{Method: rag.FusionRRF, Dense: 0.8, Lexical: 0.2}, ""},
+		{"fusion of one search", `{"query":"q","fusion":{"method":"rrf"}}`, rag.ModeDense, "", usual, "/fusion"},
 		{"no weights", `{"query":"q","mode":"hybrid","fusion":{"dense":0,"lexical":0}}`, "", "", usual, "/fusion"},
 		{"unknown mode", `{"query":"q","mode":"sparse"}`, "", "", usual, "/mode"},
 		{"unknown method", `{"query":"q","mode":"hybrid","fusion":{"method":"sum"}}`, "", "", usual, "/fusion/method"},

@@ -198,7 +198,7 @@ func shapedOf(result retrieve.Result, byDocument bool) (hits []api.Hit, shaped a
 	}
 	for _, v := range result.Verdicts {
 		shaped.Explain = append(shaped.Explain, api.Candidate{
-			ChunkID: v.Hit.Chunk.ID, DocumentID: v.Hit.ExternalID, Rank: v.Rank, DenseRank: v.Hit.DenseRank, RankedBy: v.Hit.RankedBy,
+			ChunkID: v.Hit.Chunk.ID, DocumentID: v.Hit.ExternalID, Rank: v.Rank, DenseRank: v.Hit.DenseRank, LexicalRank: v.Hit.LexicalRank, RankedBy: v.Hit.RankedBy,
 			Scores: v.Hit.Scores, Unread: v.Unread, ReadWith: v.Read, Outcome: string(v.Outcome), Of: v.Of, Detail: v.Detail,
 		})
 	}

@@ -1,8 +1,11 @@
 package milvus
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/redkite/redkite/internal/rag"
@@ -39,7 +42,7 @@ func benchmark(b *testing.B, c *Client) {
 			rows[i] = Row{Chunk: rag.ChunkID(n + 1), Document: rag.DocumentID(n / 10), Dense: vector(), Metadata: rag.Metadata{
 				"year": int64(1950 + n%75), "lang.x-y_z": fmt.Sprint("l", n%20), "tags": list,
 				"free": int64(n % 75), "word": fmt.Sprint("w", n%20), "labels": list,
-			}}
+			}, Sparse: someTerms(random, 80, 1)}
 		}
 		must(b, c.Upsert(b.Context(), g, rows))
 	}
@@ -56,5 +59,27 @@ func benchmark(b *testing.B, c *Client) {
 				must(b, err)
 			}
 		})
+		b.Run("terms "+filter, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := c.SearchTerms(b.Context(), g, someTerms(random, 6, 100), 100, parsed(filter)); errors.Is(err, rag.ErrDenseOnly) {
+					b.Skip(err)
+				} else {
+					must(b, err)
+				}
+			}
+		})
 	}
+}
+
+// someTerms draws n terms of the ranks from first to 50,000 as words are drawn: the one of rank r about as often as 1/r.
+func someTerms(random *rand.Rand, n int, first float64) rag.TermVector {
+	var v rag.TermVector
+	for len(v.Terms) < n {
+		term := uint32(first * math.Exp(random.Float64()*math.Log(50000/first)))
+		if !slices.Contains(v.Terms, term) {
+			v.Terms, v.Weights = append(v.Terms, term), append(v.Weights, 1+random.Float32())
+		}
+	}
+	slices.Sort(v.Terms)
+	return v
 }

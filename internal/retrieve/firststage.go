@@ -64,10 +64,10 @@ func (r *Retriever) firstStage(ctx context.Context, q Query, res *Result) ([]rag
 	switch q.Mode {
 	case rag.ModeLexical:
 		sides = []*side{lexical}
-	case rag.ModeHybrid:
-		sides = []*side{dense, lexical}
-	default:
+	case rag.ModeDense:
 		sides = []*side{dense}
+	default:
+		sides = []*side{dense, lexical}
 	}
 	want, began := max(q.Candidates, q.TopK), time.Now()
 	sides, err := r.run(ctx, q, sides, want, res)
@@ -152,7 +152,9 @@ func (r *Retriever) run(ctx context.Context, q Query, sides []*side, want int, r
 			return nil, fmt.Errorf("search collection %s: %w", q.Collection.Name, s.err)
 		}
 		failures = append(failures, s.err)
-		res.Degraded = append(res.Degraded, r.missing(ctx, s))
+		if q.Mode != "" || !errors.Is(s.err, rag.ErrDenseOnly) {
+			res.Degraded = append(res.Degraded, r.missing(ctx, s))
+		}
 	}
 	if len(there) == 0 && len(sides) > 1 {
 		return nil, fmt.Errorf("search collection %s: %w", q.Collection.Name, errors.Join(failures...))

@@ -10,8 +10,9 @@ import (
 // rrfK is reciprocal rank fusion's constant (Cormack, Clarke and Buettcher, SIGIR 2009).
 const rrfK = 60
 
-// DefaultMode is the mode of a request and a collection that name none (docs/retrieval.md).
-const DefaultMode = rag.ModeDense
+// DefaultMode is the mode of a request and a collection that name none (docs/retrieval.md). Where a collection holds no
+// term vectors, that is no fault of such a request: it is searched by the others, and nothing is said to be degraded.
+const DefaultMode = rag.ModeHybrid
 
 // DefaultFusion is the fusion of a request that names none, chosen on development sets (docs/retrieval.md).
 func DefaultFusion() rag.Fusion {
@@ -140,10 +141,10 @@ func rankedBy(m rag.Mode, hits []rag.Hit) string {
 	switch {
 	case len(hits) > 0:
 		return hits[0].RankedBy
-	case m == rag.ModeHybrid:
-		return rag.RankedByFused
+	case m == rag.ModeDense:
+		return rag.RankedByDense
 	case m == rag.ModeLexical:
 		return rag.RankedByLexical
 	}
-	return rag.RankedByDense
+	return rag.RankedByFused
 }

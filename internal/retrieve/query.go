@@ -15,7 +15,7 @@ type Query struct {
 	Turns      []Turn        // a conversation whose last turn, the user's, is the question
 	Hypothesis bool          // a passage that would answer, written by an LLM, is searched too (HyDE)
 	Variants   int           // of the question, written by an LLM, that are searched too; at most MostVariants
-	Mode       rag.Mode      // which searches find candidates; empty is dense
+	Mode       rag.Mode      // which searches find candidates; empty is DefaultMode
 	Fusion     rag.Fusion    // of the two of a hybrid search
 	TopK       int           // hits wanted, at least 1
 	Candidates int           // chunks the first stage brings and the cross-encoder reads, at least TopK

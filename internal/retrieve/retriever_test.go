@@ -55,8 +55,19 @@ func (w *world) Score(ctx context.Context, p encode.Pairs) (encode.Scores, error
 func retriever(w *world) *Retriever {
 	return &Retriever{
 		Embedder: func(context.Context, string) (Embedder, error) { return w, nil },
-		Index:    w, Live: w, Scorer: w, Log: slog.New(slog.DiscardHandler),
+		Index:    w, Live: w, Scorer: w, Vocabulary: noTerms{}, Log: slog.New(slog.DiscardHandler),
 	}
+}
+
+// noTerms is a collection without term vectors, which the default mode searches by its others.
+type noTerms struct{}
+
+func (noTerms) Languages(context.Context, rag.CollectionID) ([]rag.LanguageChunks, error) {
+	return nil, &rag.Problem{Kind: rag.ErrDenseOnly, Code: "lexical_unsupported"}
+}
+
+func (noTerms) Frequencies(context.Context, rag.CollectionID, []uint32) (map[uint32]int, error) {
+	return nil, errors.New("asked for terms that there are not")
 }
 
 // likesThird prefers the third passage.

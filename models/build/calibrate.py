@@ -1,12 +1,12 @@
 """Calibrates relevance: fits what turns final scores into probabilities on development sets, and reports how well it fits.
 
-    python models/build/calibrate.py mix QUERIES.npz QUERIES_FOLDER PASSAGES.npz PASSAGES_FOLDER FOLDER VECTORS.npz --every 4
-    python models/build/calibrate.py fit FOLDER=RUN.npz ...
-    python models/build/calibrate.py report --intercept A --slope B FOLDER=RUN.npz ...
+    python models/build/calibrate.py collect COLLECTION FOLDER RUN.json --server ADDRESS [--every 3] [--mode dense]
+    python models/build/calibrate.py fit FOLDER=RUN.json ...
+    python models/build/calibrate.py report --intercept A --slope B FOLDER=RUN.json ...
 
-RUN.npz is what models/build/measure.py cross-encoder --save writes for a labelled set in BEIR's layout. mix makes a set of queries
-that no passage answers, of one set's queries and another's passages, with the vectors that measure.py needs for it. fit compares
-ways of blending by nDCG@10, then fits Platt's logistic on the first ten hits of each query to x, the blend said as a logit
+FOLDER is a labelled set in BEIR's layout, COLLECTION its documents on a running redkite ('redkite eval --data FOLDER -c COLLECTION
+--keep' makes it). collect asks the set's queries with every candidate explained; of another set's collection it gives queries that
+nothing answers. fit fits Platt's logistic on the first ten hits of each query to x, the blend said as a logit
 (internal/retrieve/calibrate.go), and reports as report does. Expected calibration error: ten bins of equal width, the mean
 difference of said and true, weighted by hits.
 """
@@ -14,37 +14,42 @@ difference of said and true, weighted by hits.
 import argparse
 import json
 import pathlib
+import urllib.request
 
 import numpy as np
-
-from measure import LabelledSet, best_first, interval, standardised
 
 SHOWN = 10
 
 
+def collect(args: argparse.Namespace) -> None:
+    rows = []
+    lines = (args.folder / "queries.jsonl").read_text().splitlines()
+    for query in map(json.loads, lines[:: args.every]):
+        asked = {"query": query["text"], "exhaustive": True, "deadline_ms": 60000, "explain": True}
+        if args.mode:
+            asked["mode"] = args.mode
+        request = urllib.request.Request(f"{args.server}/api/v1/collections/{args.collection}/search", json.dumps(asked).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            found = json.load(answer)["explain"]
+        rows.append({"query": query["_id"], "documents": [c["document_id"] for c in found], "logits": [c["scores"]["rerank_logit"] for c in found], "blends": [c["scores"]["blend"] for c in found]})
+    args.into.write_text(json.dumps(rows))
+
+
 class Run:
-    """A labelled set's candidates: logits, dense scores, whether each is relevant; one row a query, in the bi-encoder's order."""
+    """A labelled set's first ten hits, best first: x and whether each is relevant; one row a query."""
 
     def __init__(self, spec: str):
-        folder, path = spec.split("=")
-        saved, self.labelled = np.load(path), LabelledSet(pathlib.Path(folder))
-        self.name, self.queries, self.found = self.labelled.name, list(saved["queries"]), saved["found"]
-        self.logits, self.dense = saved["logits"].astype(float), saved["dense"].astype(float)
-        self.relevant = np.array([[self.labelled.relevant[q].get(self.labelled.ids[j], 0) > 0 for j in found] for q, found in zip(self.queries, self.found)])
-        self.answered = bool(self.relevant.any())
-
-    def blend(self, weight: float = 0.5) -> np.ndarray:
-        return np.array([weight * standardised(a) + (1 - weight) * standardised(b) for a, b in zip(self.logits, self.dense)])
-
-    def ndcg(self, scores: np.ndarray) -> list[float]:
-        return [self.labelled.ndcg(q, list(found[best_first(row)])) for q, found, row in zip(self.queries, self.found, scores)]
-
-    def shown(self) -> tuple[np.ndarray, np.ndarray]:
-        """x and relevance of the first ten hits of each query, best first."""
-        blend = self.blend()
-        x = np.array([a.mean() + a.std() * standardised(b) for a, b in zip(self.logits, blend)])
-        order = best_first(blend)[:, :SHOWN]
-        return np.take_along_axis(x, order, 1), np.take_along_axis(self.relevant, order, 1)
+        folder, path = map(pathlib.Path, spec.split("="))
+        self.name, self.x, self.relevant = path.stem, [], []
+        judged = {tuple(line.split("\t")[:2]) for line in (folder / "qrels/test.tsv").read_text().splitlines()[1:] if int(line.split("\t")[2]) > 0}
+        for row in json.loads(path.read_text()):
+            logits, blends = np.array(row["logits"]), np.array(row["blends"])
+            if len(logits) < SHOWN or blends.std() == 0:
+                continue
+            x = logits.mean() + logits.std() * (blends - blends.mean()) / blends.std()
+            self.x.append(x[:SHOWN])
+            self.relevant.append([(row["query"], document) in judged for document in row["documents"][:SHOWN]])
+        self.x, self.relevant = np.array(self.x), np.array(self.relevant)
 
 
 def platt(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -55,13 +60,17 @@ def platt(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return w
 
 
+def joined(runs: list[Run]) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate([run.x for run in runs]), np.concatenate([run.relevant for run in runs])
+
+
 def calibration_error(p: np.ndarray, y: np.ndarray, bins: int = 10) -> float:
     bin_of = np.minimum((p * bins).astype(int), bins - 1)
     return sum(abs(p[bin_of == b].sum() - y[bin_of == b].sum()) for b in range(bins)) / len(p)
 
 
 def report(name: str, runs: list[Run], intercept: float, slope: float) -> None:
-    x, y = (np.concatenate([run.shown()[i] for run in runs]) for i in (0, 1))
+    x, y = joined(runs)
     p, raw = 1 / (1 + np.exp(-(intercept + slope * x))), 1 / (1 + np.exp(-x))
     print(f"{name}: {len(x)} queries, ECE of ten hits {calibration_error(p.ravel(), y.ravel()):.4f} (plain logistic {calibration_error(raw.ravel(), y.ravel()):.4f}), "
           f"of the first {calibration_error(p[:, 0], y[:, 0]):.4f}; first hit: said {p[:, 0].mean():.3f}, true {y[:, 0].mean():.3f}; Brier {((p - y) ** 2).mean():.4f}")
@@ -69,47 +78,33 @@ def report(name: str, runs: list[Run], intercept: float, slope: float) -> None:
         inside = (p >= low) & (p < high)
         if inside.any():
             print(f"  said {low:.2f} to {min(high, 1):.2f}: {inside.sum()} hits, mean {p[inside].mean():.3f}, true {y[inside].mean():.3f}")
+    for least in (0.01, 0.02, 0.05, 0.1, 0.2):
+        left = p >= least
+        print(f"  least {least:.2f}: {left.mean():.1%} of hits left, {left[y].mean() if y.any() else 0:.1%} of the right ones; nothing left in {(~left.any(axis=1)).mean():.1%} of queries")
 
 
 def fit(runs: list[Run]) -> None:
-    answered = [run for run in runs if run.answered]
-    logit_scale, dense_scale = (np.mean([getattr(run, part).std(axis=1).mean() for run in answered]) for part in ("logits", "dense"))
-    for run in answered:
-        base = run.ndcg(run.blend())
-        scaled = {
-            "fixed scales": 0.5 * run.logits / logit_scale + 0.5 * run.dense / dense_scale,
-            "minmax": np.array([0.5 * (a - a.min()) / np.ptp(a) + 0.5 * (b - b.min()) / np.ptp(b) for a, b in zip(run.logits, run.dense)]),
-        }
-        print(f"{run.name}: nDCG@10 dense {np.mean(run.ndcg(run.dense)):.4f}, logits {np.mean(run.ndcg(run.logits)):.4f}, blend {np.mean(base):.4f}; against it "
-              + ", ".join(f"{name} {interval([a - b for a, b in zip(run.ndcg(s), base)])}" for name, s in scaled.items()))
     for held in runs:  # fitted without one set, reported on it
-        rest = [run for run in runs if run is not held]
-        w = platt(*(np.concatenate([run.shown()[i].ravel() for run in rest]) for i in (0, 1)))
+        x, y = joined([run for run in runs if run is not held])
+        w = platt(x.ravel(), y.ravel())
         report(f"without {held.name} {w.round(3)}, on it", [held], *w)
-    w = platt(*(np.concatenate([run.shown()[i].ravel() for run in runs]) for i in (0, 1)))
+    x, y = joined(runs)
+    w = platt(x.ravel(), y.ravel())
     print(f"intercept {w[0]:.3f} slope {w[1]:.3f}")
     report("all", runs, *w)
-
-
-def mix(args: argparse.Namespace) -> None:
-    queries, passages = LabelledSet(args.queries_folder), args.passages_folder
-    asked = list(queries.queries.items())[:: args.every]
-    (args.into / "qrels").mkdir(parents=True, exist_ok=True)
-    (args.into / "corpus.jsonl").write_text((passages / "corpus.jsonl").read_text())
-    (args.into / "queries.jsonl").write_text("".join(json.dumps({"_id": i, "text": text}) + "\n" for i, text in asked))
-    (args.into / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(f"{i}\tnone\t1\n" for i, _ in asked))
-    vectors = np.load(args.queries_vectors)[f"{queries.name}_queries"][:: args.every]
-    np.savez(args.vectors, **{f"{args.into.name}_queries": vectors, f"{args.into.name}_passages": np.load(args.passages_vectors)[f"{passages.name}_passages"]})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    mixing = commands.add_parser("mix")
-    for name in ("queries_vectors", "queries_folder", "passages_vectors", "passages_folder", "into", "vectors"):
-        mixing.add_argument(name, type=pathlib.Path)
-    mixing.add_argument("--every", type=int, default=1)
-    mixing.set_defaults(run=mix)
+    collecting = commands.add_parser("collect")
+    collecting.add_argument("collection")
+    collecting.add_argument("folder", type=pathlib.Path)
+    collecting.add_argument("into", type=pathlib.Path)
+    collecting.add_argument("--server", required=True)
+    collecting.add_argument("--every", type=int, default=1)
+    collecting.add_argument("--mode")
+    collecting.set_defaults(run=collect)
     fitting = commands.add_parser("fit")
     fitting.add_argument("runs", nargs="+")
     fitting.set_defaults(run=lambda args: fit([Run(spec) for spec in args.runs]))
