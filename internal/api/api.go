@@ -15,7 +15,7 @@ type NewCollection struct {
 	Fields    []rag.Field   `json:"fields,omitempty" doc:"Metadata keys to filter by; they become typed, indexed columns. Other keys can be filtered by too, more slowly." maxItems:"32"`
 	Chunking  *NewChunking  `json:"chunking,omitempty" doc:"How documents are cut."`
 	Retrieval *NewRetrieval `json:"retrieval,omitempty" doc:"How searches rank and what they leave out, where a request says nothing else."`
-	Mode      rag.Mode      `json:"mode,omitempty" enum:"dense,lexical,hybrid" doc:"Which searches find candidates where a request does not say. Defaults to the server's."`
+	Mode      rag.Mode      `json:"mode,omitempty" enum:"dense,lexical,hybrid" doc:"Which searches find candidates where a request does not say. Defaults to none: hybrid."`
 	Model     string        `json:"model,omitempty" doc:"Bi-encoder, by its name in the model manifest. Defaults to the server's." example:"bge-small-en-v1.5"`
 }
 
@@ -213,7 +213,7 @@ type Search struct {
 	Query      string          `json:"query,omitempty" doc:"The question. What is longer than the encoders read is cut off, and degraded says query_clipped." maxLength:"200000" example:"How do I rotate an API key?"`
 	TopK       int             `json:"top_k,omitempty" doc:"Hits wanted." default:"10" minimum:"1" maximum:"100"`
 	Candidates int             `json:"candidates,omitempty" doc:"Chunks that the first stage brings and the cross-encoder reads. Defaults to the collection's." minimum:"1" maximum:"200"`
-	Mode       rag.Mode        `json:"mode,omitempty" enum:"dense,lexical,hybrid" doc:"Which searches find candidates: the bi-encoder's, BM25 over terms, or both, fused. Defaults to the collection's."`
+	Mode       rag.Mode        `json:"mode,omitempty" enum:"dense,lexical,hybrid" doc:"Which searches find candidates: the bi-encoder's, BM25 over terms, or both, fused. Defaults to the collection's, or hybrid."`
 	Fusion     *Fusion         `json:"fusion,omitempty" doc:"How the two searches of mode hybrid become one order."`
 	Rerank     *bool           `json:"rerank,omitempty" doc:"false keeps the first stage's order, which is quicker. Defaults to true."`
 	Exhaustive bool            `json:"exhaustive,omitempty" doc:"true has the cross-encoder read every candidate that the deadline leaves time for, also those that are not expected to change the hits."`
@@ -225,8 +225,8 @@ type Search struct {
 // Fusion says how two orders of candidates become one. What is left out takes its default.
 type Fusion struct {
 	Method  rag.FusionMethod `json:"method,omitempty" enum:"rrf,score" doc:"rrf adds reciprocals of ranks, score adds scores laid from 0 to 1. Defaults to score."`
-	Dense   *float64         `json:"dense,omitempty" doc:"Weight of the bi-encoder's search. Defaults to 0.8." minimum:"0" maximum:"1000"`
-	Lexical *float64         `json:"lexical,omitempty" doc:"Weight of the search for terms. Defaults to 0.2." minimum:"0" maximum:"1000"`
+	Dense   *float64         `json:"dense,omitempty" doc:"Weight of the bi-encoder's search. Defaults to 0.7." minimum:"0" maximum:"1000"`
+	Lexical *float64         `json:"lexical,omitempty" doc:"Weight of the search for terms. Defaults to 0.3." minimum:"0" maximum:"1000"`
 }
 
 // Timings are wall times by stage, in milliseconds; a stage that did not run is 0.

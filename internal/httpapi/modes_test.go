@@ -8,11 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/internal/retrieve"
 )
 
 func TestSearchModes(t *testing.T) {
 	const search = "/api/v1/collections/c/search"
-	usual := rag.Fusion{Method: rag.FusionScore, Dense: 0.8, Lexical: 0.2}
+	usual := retrieve.DefaultFusion()
 	tests := []struct {
 		name, body string
 		collection rag.Mode
@@ -24,8 +25,8 @@ func TestSearchModes(t *testing.T) {
 		{"the collection's", `{"query":"q"}`, rag.ModeHybrid, rag.ModeHybrid, usual, ""},
 		{"the request's", `{"query":"q","mode":"lexical"}`, rag.ModeHybrid, rag.ModeLexical, usual, ""},
 		{"fusion", `{"query":"q","mode":"hybrid","fusion":{"method":"rrf","dense":1,"lexical":0}}`, "", rag.ModeHybrid, rag.Fusion{Method: rag.FusionRRF, Dense: 1}, ""},
-		{"fusion in part", `{"query":"q","fusion":{"lexical":0.5}}`, rag.ModeHybrid, rag.ModeHybrid, rag.Fusion{Method: rag.FusionScore, Dense: 0.8, Lexical: 0.5}, ""},
-		{"fusion of what nobody chose", `{"query":"q","fusion":{"method":"rrf"}}`, "", "", rag.Fusion{Method: rag.FusionRRF, Dense: 0.8, Lexical: 0.2}, ""},
+		{"fusion in part", `{"query":"q","fusion":{"lexical":0.5}}`, rag.ModeHybrid, rag.ModeHybrid, rag.Fusion{Method: rag.FusionScore, Dense: 0.7, Lexical: 0.5}, ""},
+		{"fusion of what nobody chose", `{"query":"q","fusion":{"method":"rrf"}}`, "", "", rag.Fusion{Method: rag.FusionRRF, Dense: 0.7, Lexical: 0.3}, ""},
 		{"fusion of one search", `{"query":"q","fusion":{"method":"rrf"}}`, rag.ModeDense, "", usual, "/fusion"},
 		{"no weights", `{"query":"q","mode":"hybrid","fusion":{"dense":0,"lexical":0}}`, "", "", usual, "/fusion"},
 		{"unknown mode", `{"query":"q","mode":"sparse"}`, "", "", usual, "/mode"},

@@ -48,6 +48,7 @@ func conform(t *testing.T, c *Client, address string) {
 	t.Run("drop", func(t *testing.T) { testDrop(t, c, address) })
 	t.Run("filters", func(t *testing.T) { testFilters(t, c) })
 	t.Run("generated filters", func(t *testing.T) { testGenerated(t, c) })
+	t.Run("narrow", func(t *testing.T) { testNarrow(t, c) })
 	t.Run("many", func(t *testing.T) { testMany(t, c) })
 	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, c) })
 }

@@ -16,7 +16,7 @@ const DefaultMode = rag.ModeHybrid
 
 // DefaultFusion is the fusion of a request that names none, chosen on development sets (docs/retrieval.md).
 func DefaultFusion() rag.Fusion {
-	return rag.Fusion{Method: rag.FusionScore, Dense: 0.8, Lexical: 0.2}
+	return rag.Fusion{Method: rag.FusionScore, Dense: 0.7, Lexical: 0.3}
 }
 
 // ordered gives the live candidates of the sides as hits, best first: by the score of the one that there is, or fused from
