@@ -115,20 +115,24 @@ func (c *chaos) send(ctx context.Context, method, path string, body any) (int, o
 		c.t.Error(err)
 		return 0, nil
 	}
+	return c.sendBody(ctx, method, path, "application/json", raw)
+}
+
+func (c *chaos) sendBody(ctx context.Context, method, path, mediaType string, body []byte) (int, object) {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(raw))
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		c.t.Error(err)
 		return 0, nil
 	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", mediaType)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil
 	}
 	defer response.Body.Close()
-	raw, err = io.ReadAll(response.Body)
+	raw, err := io.ReadAll(response.Body)
 	var answer object
 	if err != nil || json.Unmarshal(raw, &answer) != nil {
 		return 0, nil

@@ -26,6 +26,7 @@ const (
 	chaosParts     = 3 // chunks a document
 	chaosWriters   = 4
 	chaosSettle    = 10 // rounds between two looks at everything
+	chaosBatch     = 3  // rounds of which one has a batch uploaded
 )
 
 // TestChaos kills processes again and again, with -9 and at random moments, while clients upload, replace and delete,
@@ -79,6 +80,7 @@ type chaos struct {
 	random  *rand.Rand
 	wait    time.Duration // how long the clients that wait let the server wait
 	orphans int
+	batches batchLedger
 
 	mu                       sync.Mutex
 	acknowledged, unanswered int
@@ -104,6 +106,9 @@ func (c *chaos) round(n int, moment time.Duration, strike func()) {
 		random := rand.New(rand.NewPCG(*chaosSeed, uint64(n*100+w)))
 		clients.Go(func() { c.write(ctx, w, random) })
 	}
+	if n%chaosBatch == 0 {
+		clients.Go(func() { c.upload(ctx) })
+	}
 	clients.Go(func() { c.read(ctx, rand.New(rand.NewPCG(*chaosSeed, uint64(n*100+99)))) })
 	time.Sleep(moment)
 	strike()
@@ -124,25 +129,16 @@ func (c *chaos) check(round int) {
 // once reconciled, the catalog with Milvus.
 func (c *chaos) settle() {
 	c.t.Helper()
-	for _, state := range []string{"queued", "running", "retrying", "queued", "running"} {
-		for deadline := time.Now().Add(settleTimeout); ; {
-			status, answer := c.send(c.t.Context(), "GET", "/api/v1/jobs?state="+state, nil)
-			if status == http.StatusOK && len(answer["jobs"].([]any)) == 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				c.t.Fatalf("jobs are %s for %s: %d %v\n%s", state, settleTimeout, status, answer, c.log())
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-	}
+	c.rest()
 	if failed := c.must(http.StatusOK, "GET", "/api/v1/jobs?state=failed", nil)["jobs"].([]any); len(failed) > 0 {
 		c.journal.blame("jobs failed: %v", failed)
 	}
-	there := c.documents()
+	there, ofBatches := c.documents()
 	for id := range c.journal.documents {
 		c.journal.settled(id, there[id])
 	}
+	c.settleBatches(ofBatches)
+	c.rest()
 	dry := c.reconcile("?dry_run=true")
 	if dry["missing"] != 0.0 || dry["stale"] != 0.0 {
 		c.journal.blame("Milvus lacks what is live: %v", dry)
@@ -158,14 +154,35 @@ func (c *chaos) settle() {
 	}
 }
 
-// documents gives the revision of every document, read from its live chunks.
-func (c *chaos) documents() map[int]int {
+// rest waits until every job is over.
+func (c *chaos) rest() {
 	c.t.Helper()
-	there := map[int]int{}
+	for _, state := range []string{"queued", "running", "retrying", "queued", "running"} {
+		for deadline := time.Now().Add(settleTimeout); ; {
+			status, answer := c.send(c.t.Context(), "GET", "/api/v1/jobs?state="+state, nil)
+			if status == http.StatusOK && len(answer["jobs"].([]any)) == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				c.t.Fatalf("jobs are %s for %s: %d %v\n%s", state, settleTimeout, status, answer, c.log())
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
+
+// documents gives the revision of every document, read from its live chunks, and how many documents each batch has.
+func (c *chaos) documents() (there, ofBatches map[int]int) {
+	c.t.Helper()
+	there, ofBatches = map[int]int{}, map[int]int{}
 	for after := ""; ; {
 		page := c.must(http.StatusOK, "GET", "/api/v1/collections/chaos/documents?limit=1000&after="+after, nil)
 		for _, d := range page["documents"].([]any) {
 			var id int
+			if _, err := fmt.Sscanf(d.(object)["document_id"].(string), "b%d-", &id); err == nil {
+				ofBatches[id]++
+				continue
+			}
 			if _, err := fmt.Sscanf(d.(object)["document_id"].(string), "d%d", &id); err != nil {
 				c.t.Fatal(err)
 			}
@@ -177,7 +194,7 @@ func (c *chaos) documents() map[int]int {
 		}
 		next, more := page["next"].(string)
 		if !more {
-			return there
+			return there, ofBatches
 		}
 		after = next
 	}

@@ -3,7 +3,10 @@ package milvus
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/redkite/redkite/internal/rag"
 )
@@ -44,5 +47,18 @@ func testNarrow(t *testing.T, c *Client) {
 	}
 	if missed > 0 {
 		t.Errorf("%d of 100 narrow searches do not give all rows", missed)
+	}
+}
+
+func TestRanked(t *testing.T) {
+	s := Search{Vector: rag.Embedding{1, 0}, Limit: 3}
+	found := []rag.Candidate{{Chunk: 4, Score: 0.9}, {Chunk: 9, Score: 0.1}}
+	if got := missed([]int64{9, 2, 4, 7}, found); !slices.Equal(got, []rag.ChunkID{2, 7}) {
+		t.Errorf("missed %v", got)
+	}
+	got := ranked(found, map[rag.ChunkID]rag.Embedding{2: {3, 0}, 7: {3, 4}, 8: {0, 0}}, s)
+	want := []rag.Candidate{{Chunk: 2, Score: 1}, {Chunk: 4, Score: 0.9}, {Chunk: 7, Score: 0.6}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -51,7 +51,9 @@ func (c *Client) Search(ctx context.Context, g Generation, s Search) ([]rag.Cand
 		if err != nil {
 			return err
 		}
-		candidates, err = read(results)
+		if candidates, err = read(results); err == nil && expression != "" && len(candidates) < limit && !server.lite {
+			candidates, err = complete(ctx, native, g, s, expression, candidates)
+		}
 		for i := range candidates {
 			candidates[i].Score = min(1, max(-1, candidates[i].Score))
 		}
