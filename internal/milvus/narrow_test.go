@@ -11,38 +11,79 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// testNarrow has a filter leave a few of many rows, near the query or far from it: a search gives them all. What servers
-// index of fresh rows looks at the part of them that is near the query, whatever the filter.
+// A filter that leaves a few of many rows, near the query or far from it: a search gives them all.
 func testNarrow(t *testing.T, c *Client) {
-	const total, each, wide = 8000, 4, 64
-	g := Generation{Collection: 77, Number: 1, Dimension: wide, Fields: []rag.Field{{Name: "doc", Type: rag.FieldInt}}}
-	random := rand.New(rand.NewPCG(3, 3))
-	vector := func() rag.Embedding {
-		v := make(rag.Embedding, wide)
-		for i := range v {
-			v[i] = random.Float32() - 0.5
-		}
-		return v
+	w := newNarrow(t, c)
+	w.ask(t, c)
+}
+
+// What a server loads after it was killed it indexes by clusters, of which a search looks at those near the query.
+func TestNarrowAfterRestart(t *testing.T) {
+	s := startServer(t)
+	w := newNarrow(t, newClient(t, s.Address()))
+	s.Kill()
+	s.Launch()
+	if !s.Await() {
+		t.Fatal("the server does not come back")
 	}
-	must(t, c.Ensure(t.Context(), g))
-	for first := 0; first < total; first += 1000 {
+	w.ask(t, newClient(t, s.Address()))
+}
+
+const (
+	narrowTotal = 6000
+	narrowEach  = 4 // rows a document
+)
+
+// narrow is a collection of narrowTotal rows.
+type narrow struct {
+	g      Generation
+	random *rand.Rand
+	base   rag.Embedding
+}
+
+func newNarrow(t *testing.T, c *Client) *narrow {
+	t.Helper()
+	const wide = 384
+	w := &narrow{
+		g:      Generation{Collection: 77, Number: 1, Dimension: wide, Fields: []rag.Field{{Name: "doc", Type: rag.FieldInt}}},
+		random: rand.New(rand.NewPCG(3, 3)), base: make(rag.Embedding, wide),
+	}
+	for i := range w.base {
+		w.base[i] = w.random.Float32() - 0.5
+	}
+	must(t, c.Ensure(t.Context(), w.g))
+	for first := 0; first < narrowTotal; first += 1000 {
 		rows := make([]Row, 1000)
 		for i := range rows {
 			n := first + i
-			rows[i] = Row{Chunk: rag.ChunkID(n + 1), Document: rag.DocumentID(n/each + 1), Dense: vector(), Metadata: rag.Metadata{"doc": int64(n / each)}}
+			rows[i] = Row{Chunk: rag.ChunkID(n + 1), Document: rag.DocumentID(n/narrowEach + 1), Dense: w.vector(), Metadata: rag.Metadata{"doc": int64(n / narrowEach)}}
 		}
-		must(t, c.Upsert(t.Context(), g, rows))
+		must(t, c.Upsert(t.Context(), w.g, rows))
 	}
-	last := []rag.ChunkID{total}
-	must(t, c.Visible(t.Context(), g, last))
+	must(t, c.Visible(t.Context(), w.g, []rag.ChunkID{narrowTotal}))
+	return w
+}
+
+// vector is one not far from the others.
+func (w *narrow) vector() rag.Embedding {
+	v := make(rag.Embedding, len(w.base))
+	for i := range v {
+		v[i] = w.base[i] + 0.6*(w.random.Float32()-0.5)
+	}
+	return v
+}
+
+// ask searches within single documents, as soon as the server answers.
+func (w *narrow) ask(t *testing.T, c *Client) {
+	t.Helper()
+	must(t, c.Visible(t.Context(), w.g, []rag.ChunkID{1}))
 	missed := 0
 	for range 100 {
-		doc := random.IntN(total / each)
-		found, err := c.Search(t.Context(), g, Search{Vector: vector(), Limit: 10, Filter: parsed(fmt.Sprintf(`{"type":"eq","key":"doc","value":%d}`, doc))})
+		filter := parsed(fmt.Sprintf(`{"type":"eq","key":"doc","value":%d}`, w.random.IntN(narrowTotal/narrowEach)))
+		found, err := c.Search(t.Context(), w.g, Search{Vector: w.vector(), Limit: 10, Filter: filter})
 		must(t, err)
-		if len(found) != each {
+		if len(found) != narrowEach {
 			missed++
-			t.Logf("document %d: %d of %d rows", doc, len(found), each)
 		}
 	}
 	if missed > 0 {
