@@ -153,7 +153,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: a.parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 	}, encoders, a.catalog}
 	a.server, err = httpapi.New(httpapi.Deps{
-		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Modes: a.catalog, Retrievals: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
+		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
 		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Caches: encoders, Answering: answering,
 		Retriever: &retrieve.Retriever{

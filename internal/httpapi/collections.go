@@ -82,27 +82,9 @@ func (s *Server) patchCollection(ctx context.Context, in *struct {
 	if in.Body.Chunking == nil && in.Body.Retrieval == nil && in.Body.Mode == nil {
 		return nil, rag.Invalid("", "nothing is to be changed: give chunking, mode or retrieval")
 	}
-	var c rag.Collection
-	var err error
-	if in.Body.Retrieval != nil { // before the chunking is changed: all is changed, or nothing
-		if err := rag.NewRetrieval(*in.Body.Retrieval).Over(rag.DefaultRetrieval()).Check(); err != nil {
-			return nil, below("/retrieval", err)
-		}
-	}
-	if in.Body.Chunking != nil {
-		if c, err = s.deps.Chunkings.SetChunking(ctx, tenant(ctx), in.Collection, *in.Body.Chunking); err != nil {
-			return nil, err
-		}
-	}
-	if in.Body.Mode != nil {
-		if c, err = s.deps.Modes.SetMode(ctx, tenant(ctx), in.Collection, *in.Body.Mode); err != nil {
-			return nil, err
-		}
-	}
-	if in.Body.Retrieval != nil {
-		if c, err = s.deps.Retrievals.SetRetrieval(ctx, tenant(ctx), in.Collection, *in.Body.Retrieval); err != nil {
-			return nil, below("/retrieval", err)
-		}
+	c, err := s.deps.Collections.Change(ctx, tenant(ctx), in.Collection, in.Body)
+	if err != nil {
+		return nil, err
 	}
 	return s.counted(ctx, c)
 }

@@ -49,21 +49,19 @@ func (w *world) Collection(_ context.Context, tenant, name string) (rag.Collecti
 	return rag.Collection{ID: 1, Tenant: tenant, Name: name, Mode: w.mode}, nil
 }
 
-func (w *world) SetMode(ctx context.Context, tenant, name string, mode rag.Mode) (rag.Collection, error) {
-	w.mode = mode
-	return w.Collection(ctx, tenant, name)
+func (w *world) Change(ctx context.Context, tenant, name string, asked api.CollectionPatch) (rag.Collection, error) {
+	if asked.Mode != nil {
+		w.mode = *asked.Mode
+	}
+	c, err := w.Collection(ctx, tenant, name)
+	if err == nil && asked.Chunking != nil {
+		c.Chunking, err = w.Chunking(ctx, c, *asked.Chunking)
+	}
+	return c, err
 }
 
 func (w *world) Chunking(_ context.Context, c rag.Collection, asked api.NewChunking) (rag.Chunking, error) {
 	return chunk.Settle(rag.NewChunking(asked), c.Chunking, 510)
-}
-
-func (w *world) SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error) {
-	c, err := w.Collection(ctx, tenant, name)
-	if err == nil {
-		c.Chunking, err = w.Chunking(ctx, c, asked)
-	}
-	return c, err
 }
 
 func (w *world) DeleteCollection(context.Context, string, string) (rag.Job, error) {
@@ -125,7 +123,7 @@ func (w *world) Authenticate(_ context.Context, secret string) (rag.Principal, e
 func newServer(t *testing.T, w *world) *Server {
 	t.Helper()
 	s, err := New(Deps{
-		Collections: w, Chunkings: w, Modes: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Tools: w, Stats: w, Log: slog.New(slog.DiscardHandler),
+		Collections: w, Chunkings: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Tools: w, Stats: w, Log: slog.New(slog.DiscardHandler),
 		Checks: []Check{{Name: "milvus", Run: func(context.Context) (string, error) { return "2.6.0", w.searchErr }}},
 	}, Options{Version: "test", API: true, LoopbackWithoutKey: true, MaxSearches: 1, SearchDeadline: time.Second, DrainTimeout: time.Second})
 	if err != nil {

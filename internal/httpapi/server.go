@@ -26,6 +26,8 @@ import (
 // Collections makes, finds and removes collections of a tenant.
 type Collections interface {
 	Create(ctx context.Context, tenant string, n api.NewCollection) (rag.Collection, error)
+	// Change changes all that is asked for, or nothing.
+	Change(ctx context.Context, tenant, name string, asked api.CollectionPatch) (rag.Collection, error)
 	Collection(ctx context.Context, tenant, name string) (rag.Collection, error)
 	DeleteCollection(ctx context.Context, tenant, name string) (rag.Job, error)
 }
@@ -33,14 +35,6 @@ type Collections interface {
 // Chunkings settles how documents are cut, within what a collection's bi-encoder reads.
 type Chunkings interface {
 	Chunking(ctx context.Context, c rag.Collection, asked api.NewChunking) (rag.Chunking, error)
-	// SetChunking changes what later uploads are cut by.
-	SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error)
-}
-
-// Retrievals change how collections are searched.
-type Retrievals interface {
-	// SetRetrieval changes what a collection says of its retrieval.
-	SetRetrieval(ctx context.Context, tenant, name string, changes api.NewRetrieval) (rag.Collection, error)
 }
 
 // Overview lists and counts.
@@ -170,8 +164,6 @@ type Check struct {
 type Deps struct {
 	Collections  Collections
 	Chunkings    Chunkings
-	Modes        Modes
-	Retrievals   Retrievals
 	Overview     Overview
 	Fingerprints Fingerprints
 	Intake       Intake
