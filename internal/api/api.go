@@ -47,6 +47,7 @@ type Collection struct {
 	Mode       rag.Mode       `json:"mode" doc:"Which searches find candidates where a request does not say: dense, lexical or hybrid."`
 	Documents  DocumentCounts `json:"documents" doc:"How many documents there are."`
 	Chunks     int            `json:"chunks" doc:"Chunks that search may return."`
+	Lexical    rag.Lexical    `json:"lexical,omitempty" enum:"ready,needs_rebuild,unsupported" doc:"Whether its words can be searched (mode lexical or hybrid): ready; needs_rebuild, since it was made in Milvus without them; or unsupported by the version of Milvus. Left out in lists, and where Milvus does not answer."`
 	Rebuilding bool           `json:"rebuilding,omitempty" doc:"It is being made anew in Milvus: search misses what is not filled yet."`
 	CreatedAt  time.Time      `json:"created_at"`
 }

@@ -74,6 +74,10 @@ func (i index) SearchTerms(ctx context.Context, c rag.Collection, query rag.Term
 	return i.milvus.SearchTerms(ctx, milvus.Of(c), query, limit, f)
 }
 
+func (i index) Lexical(ctx context.Context, c rag.Collection) (rag.Lexical, error) {
+	return i.milvus.Lexical(ctx, milvus.Of(c))
+}
+
 // collections makes collections of what a request asks for.
 type collections struct {
 	*catalog.Catalog

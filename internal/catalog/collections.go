@@ -123,6 +123,15 @@ func (c *Catalog) Collections(ctx context.Context, tenant string) ([]rag.Collect
 	return all, nil
 }
 
+// AllCollections lists the collections of all tenants.
+func (c *Catalog) AllCollections(ctx context.Context) ([]rag.Collection, error) {
+	all, err := collect(ctx, c.read, scanCollection, `SELECT `+collectionColumns+` FROM collections c WHERE c.deleted_at IS NULL ORDER BY c.id`)
+	if err != nil {
+		return nil, unavailable("list collections", err)
+	}
+	return all, nil
+}
+
 // Rebuilding counts the collections of all tenants that search misses documents of.
 func (c *Catalog) Rebuilding(ctx context.Context) (int, error) {
 	var n int

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -95,7 +96,27 @@ func (s *Server) counted(ctx context.Context, c rag.Collection) (*collectionBody
 	if err != nil {
 		return nil, err
 	}
-	return &collectionBody{collectionOf(c, counts)}, nil
+	body := collectionOf(c, counts)
+	body.Lexical = s.lexicalOf(ctx, c)
+	return &collectionBody{body}, nil
+}
+
+// lexicalTimeout bounds the question to Milvus: a collection is shown without the answer too.
+const lexicalTimeout = time.Second
+
+// lexicalOf says whether a collection can be searched by its words; "" where that can't be told now.
+func (s *Server) lexicalOf(ctx context.Context, c rag.Collection) rag.Lexical {
+	if s.deps.Lexical == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, lexicalTimeout)
+	defer cancel()
+	state, err := s.deps.Lexical.Lexical(ctx, c)
+	if err != nil {
+		s.log.DebugContext(ctx, "look for term vectors", "collection", c.Name, "error", err)
+		return ""
+	}
+	return state
 }
 
 func collectionOf(c rag.Collection, counts rag.Counts) api.Collection {

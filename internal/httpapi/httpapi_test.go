@@ -312,6 +312,61 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
+// TestReadinessNamesNobodyElse gives checks the tenant of who asks, and none where it can't be told.
+func TestReadinessNamesNobodyElse(t *testing.T) {
+	named := newServer(t, &world{})
+	named.deps.Checks = []Check{{Name: "who", Run: func(ctx context.Context) (string, error) { return "<" + Tenant(ctx) + ">", nil }}}
+	key := func(secret string) func(*http.Request) {
+		return func(r *http.Request) { r.RemoteAddr = "10.0.0.7:80"; r.Header.Set("Authorization", "Bearer "+secret) }
+	}
+	for name, test := range map[string]struct {
+		change func(*http.Request)
+		want   string
+	}{
+		"the local operator": {nil, "<" + rag.DefaultTenant + ">"},
+		"a probe":            {func(r *http.Request) { r.RemoteAddr = "10.0.0.7:80" }, "<>"},
+		"a wrong key":        {key("bad"), "<>"},
+		"another tenant":     {key("other"), "<other>"},
+	} {
+		if answer := ask(named, "GET", "/readyz?verbose", "", test.change); answer.Code != 200 || !strings.Contains(answer.Body.String(), test.want) {
+			t.Errorf("%s: got %d %q, want %s", name, answer.Code, answer.Body, test.want)
+		}
+	}
+	named.options.API, named.deps.Keys = false, nil // a worker
+	if answer := ask(named, "GET", "/readyz?verbose", "", key("good")); answer.Code != 200 || !strings.Contains(answer.Body.String(), "<>") {
+		t.Errorf("a worker: %d %q", answer.Code, answer.Body)
+	}
+}
+
+type words struct {
+	state rag.Lexical
+	err   error
+}
+
+func (w words) Lexical(context.Context, rag.Collection) (rag.Lexical, error) { return w.state, w.err }
+
+// TestCollectionShowsItsLexicalSearch, and is shown all the same where Milvus does not answer.
+func TestCollectionShowsItsLexicalSearch(t *testing.T) {
+	s := newServer(t, &world{})
+	for _, test := range []struct {
+		words words
+		want  rag.Lexical
+	}{
+		{words{state: rag.LexicalReady}, "ready"}, {words{state: rag.LexicalNeedsRebuild}, "needs_rebuild"},
+		{words{state: rag.LexicalUnsupported}, "unsupported"}, {words{err: errors.New("connection refused")}, ""},
+	} {
+		s.deps.Lexical = test.words
+		for _, answer := range []*httptest.ResponseRecorder{
+			ask(s, "GET", "/api/v1/collections/c", "", nil), ask(s, "PATCH", "/api/v1/collections/c", `{"mode":"hybrid"}`, nil),
+		} {
+			var c api.Collection
+			if err := json.Unmarshal(answer.Body.Bytes(), &c); err != nil || answer.Code != 200 || c.Lexical != test.want {
+				t.Errorf("%d %s, want %q", answer.Code, answer.Body, test.want)
+			}
+		}
+	}
+}
+
 func TestMetricsNameNobody(t *testing.T) {
 	s := newServer(t, &world{})
 	ask(s, "POST", "/api/v1/collections/c/search", `{"query":"q"}`, nil)

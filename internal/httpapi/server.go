@@ -43,6 +43,11 @@ type Overview interface {
 	Counts(ctx context.Context, id rag.CollectionID) (rag.Counts, error)
 }
 
+// Lexical tells whether collections can be searched by their words.
+type Lexical interface {
+	Lexical(ctx context.Context, c rag.Collection) (rag.Lexical, error)
+}
+
 // Intake takes uploads: bytes first, then all of a request's documents at once.
 type Intake interface {
 	Stage(ctx context.Context, c rag.Collection, u ingest.Upload) (ingest.Staged, error)
@@ -165,6 +170,7 @@ type Deps struct {
 	Collections  Collections
 	Chunkings    Chunkings
 	Overview     Overview
+	Lexical      Lexical // nil where it is not known
 	Fingerprints Fingerprints
 	Intake       Intake
 	BatchIntake  BatchIntake
