@@ -72,6 +72,32 @@ func TestDescribeWordless(t *testing.T) {
 	}
 }
 
+// TestDocumentsAndHitsShowTheirLanguage puts a text of a language, and one that is too short to tell it.
+func TestDocumentsAndHitsShowTheirLanguage(t *testing.T) {
+	s := start(t, settings(t, t.TempDir()))
+	s.json(201, "POST", "/api/v1/collections", object{"name": "c"})
+	s.json(200, "POST", "/api/v1/collections/c/documents?wait=60s", uploads(
+		object{"id": "de", "text": "Der Rotmilan ist eine Greifvogelart aus der Familie der Habichtartigen und lebt in den Wäldern Europas."},
+		object{"id": "short", "text": "12 + 34 = 46"},
+	))
+	want := map[any]any{"de": "de", "short": "und"}
+	for id, language := range want {
+		if d := s.json(200, "GET", fmt.Sprintf("/api/v1/collections/c/documents/%v", id), nil); d["language"] != language {
+			t.Errorf("got %v", d)
+		}
+	}
+	for _, d := range s.json(200, "GET", "/api/v1/collections/c/documents", nil)["documents"].([]any) {
+		if d := d.(object); d["language"] != want[d["document_id"]] {
+			t.Errorf("in the list: %v", d)
+		}
+	}
+	for _, h := range s.hits("c", object{"query": "Rotmilan", "rerank": false}) {
+		if h["language"] != want[h["document_id"]] {
+			t.Errorf("a hit: %v", h)
+		}
+	}
+}
+
 // TestCollectionSaysWhetherItsWordsCanBeSearched asks a server with Milvus Lite.
 func TestCollectionSaysWhetherItsWordsCanBeSearched(t *testing.T) {
 	s := start(t, settings(t, t.TempDir()))
