@@ -17,8 +17,14 @@ type wordless struct {
 	lexical func(ctx context.Context, c rag.Collection) (rag.Lexical, error)
 
 	turn  chan struct{} // holds one token: who has it may look and change what is below
-	found []rag.Collection
+	found survey
 	until time.Time // found is good
+}
+
+// survey is what was found.
+type survey struct {
+	wordless []rag.Collection
+	none     bool // the server can't hold any collection's words
 }
 
 func newWordless(all func(context.Context) ([]rag.Collection, error), lexical func(context.Context, rag.Collection) (rag.Lexical, error)) *wordless {
@@ -41,16 +47,19 @@ func (w *wordless) check(ctx context.Context) (string, error) {
 	if err != nil {
 		return "not known: " + err.Error(), nil
 	}
-	if len(found) == 0 {
+	if found.none {
+		return "unsupported: this version of Milvus can't hold term vectors", nil
+	}
+	if len(found.wordless) == 0 {
 		return "every collection can be searched by its words", nil
 	}
 	var names []string
-	for _, c := range found {
+	for _, c := range found.wordless {
 		if c.Tenant == httpapi.Tenant(ctx) {
 			names = append(names, c.Name)
 		}
 	}
-	return describeWordless(names, len(found)-len(names)), nil
+	return describeWordless(names, len(found.wordless)-len(names)), nil
 }
 
 // describeWordless names some, and counts the rest and those of others.
@@ -73,28 +82,29 @@ func describeWordless(names []string, others int) string {
 }
 
 // look finds them, one caller at a time; the others have what it found.
-func (w *wordless) look(ctx context.Context) ([]rag.Collection, error) {
+func (w *wordless) look(ctx context.Context) (survey, error) {
 	select {
 	case <-w.turn:
 		defer func() { w.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return survey{}, ctx.Err()
 	}
 	if time.Now().Before(w.until) {
 		return w.found, nil
 	}
 	all, err := w.all(ctx)
 	if err != nil {
-		return nil, err
+		return survey{}, err
 	}
-	var found []rag.Collection
+	var found survey
 	for _, c := range all {
 		state, err := w.lexical(ctx, c)
 		if err != nil {
-			return nil, err
+			return survey{}, err
 		}
+		found.none = found.none || state == rag.LexicalUnsupported
 		if state == rag.LexicalNeedsRebuild {
-			found = append(found, c)
+			found.wordless = append(found.wordless, c)
 		}
 	}
 	w.found, w.until = found, time.Now().Add(wordlessFor)

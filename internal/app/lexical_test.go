@@ -41,6 +41,9 @@ func TestCollectionsWithoutWords(t *testing.T) {
 		}
 		time.Sleep(wordlessFor)
 		check("degraded: 1 need a rebuild before their words can be searched ('redkite rebuild NAME'); ask with an API key")
+		time.Sleep(wordlessFor)
+		states["a"], states["b"] = rag.LexicalUnsupported, rag.LexicalUnsupported
+		check("unsupported: this version of Milvus")
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		<-w.turn
