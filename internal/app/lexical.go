@@ -17,12 +17,12 @@ type wordless struct {
 	lexical func(ctx context.Context, c rag.Collection) (rag.Lexical, error)
 
 	turn  chan struct{} // holds one token: who has it may look and change what is below
-	found survey
+	found shortfall
 	until time.Time // found is good
 }
 
-// survey is what was found.
-type survey struct {
+// shortfall is what was found.
+type shortfall struct {
 	wordless []rag.Collection
 	none     bool // the server can't hold any collection's words
 }
@@ -82,25 +82,25 @@ func describeWordless(names []string, others int) string {
 }
 
 // look finds them, one caller at a time; the others have what it found.
-func (w *wordless) look(ctx context.Context) (survey, error) {
+func (w *wordless) look(ctx context.Context) (shortfall, error) {
 	select {
 	case <-w.turn:
 		defer func() { w.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return survey{}, ctx.Err()
+		return shortfall{}, ctx.Err()
 	}
 	if time.Now().Before(w.until) {
 		return w.found, nil
 	}
 	all, err := w.all(ctx)
 	if err != nil {
-		return survey{}, err
+		return shortfall{}, err
 	}
-	var found survey
+	var found shortfall
 	for _, c := range all {
 		state, err := w.lexical(ctx, c)
 		if err != nil {
-			return survey{}, err
+			return shortfall{}, err
 		}
 		found.none = found.none || state == rag.LexicalUnsupported
 		if state == rag.LexicalNeedsRebuild {
