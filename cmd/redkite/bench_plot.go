@@ -20,7 +20,7 @@ func plotRounds(path string, rounds []benchRound) error {
 	p.Y.Label.Text = "milliseconds"
 	p.Y.Min = 0
 	p.Add(plotter.NewGrid())
-	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, vg.Points(2.5)
 	labels := make([]string, len(rounds))
 	for i, r := range rounds {
 		labels[i] = strconv.Itoa(r.Clients)
@@ -46,7 +46,7 @@ func plotRounds(path string, rounds []benchRound) error {
 		p.Legend.Add(line.name, drawn, dots)
 	}
 	p.Y.Max = 1.4 * most // the legend stands above the lines
-	if err := p.Save(6*vg.Inch, 4*vg.Inch, path); err != nil {
+	if err := savePlot(p, 6*vg.Inch, 4*vg.Inch, path); err != nil {
 		return fmt.Errorf("write plot %s: %w", path, err)
 	}
 	return nil

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/redkite/redkite/internal/api"
@@ -43,6 +43,8 @@ type cutQuality struct {
 	NDCG10     float64 `json:"ndcg_at_10"`
 	SpanRecall float64 `json:"span_recall_at_10"` // share of the relevant characters that are shown
 	Shown      float64 `json:"characters_shown"`
+	Late       int     `json:"late"`     // searches that had no answer within the deadline; they count as showing nothing
+	Degraded   int     `json:"degraded"` // searches that were answered with something missing
 }
 
 // evalDeadline lets the cross-encoder read all candidates on any machine.
@@ -51,7 +53,8 @@ const evalDeadline = time.Minute
 // shownHits is how many hits the figures are of.
 const shownHits = 10
 
-// Run makes a collection of the books for each way of cutting, asks every query, and prints a row.
+// Run makes a collection of the books for each way of cutting, asks every query, and prints a row as soon as it is
+// measured. What goes wrong ends it; the rows before that are printed as JSON too.
 func (c compareCommand) Run(ctx context.Context, o output) error {
 	set, err := evaluate.Load(c.Data, c.Split)
 	if err != nil {
@@ -77,19 +80,25 @@ func (c compareCommand) Run(ctx context.Context, o output) error {
 			return err
 		}
 	}
-	var rows []cutting
+	if !o.json {
+		fmt.Fprintf(o.out, "%d books of %d documents, %d queries; the first %d hits\n%s\n", len(library.Books), c.Size, len(library.Queries), shownHits, cutsHead)
+	}
+	rows := []cutting{}
+	var failed error
 	for _, a := range asked {
 		row, err := c.measure(ctx, o, c.client(), library, a)
-		if err != nil {
-			return err
+		if failed = err; failed != nil {
+			break
 		}
 		rows = append(rows, row)
+		if !o.json {
+			row.print(o, len(library.Queries))
+		}
 	}
 	if o.json {
-		return printJSON(o, map[string]any{"books": len(library.Books), "documents": len(set.Corpus), "queries": len(library.Queries), "cuts": rows})
+		failed = errors.Join(failed, printJSON(o, map[string]any{"books": len(library.Books), "documents": len(set.Corpus), "queries": len(library.Queries), "cuts": rows}))
 	}
-	fmt.Fprintf(o.out, "%d books of %d documents, %d queries; the first %d hits\n", len(library.Books), c.Size, len(library.Queries), shownHits)
-	return printCuts(o, rows)
+	return failed
 }
 
 // parseCut reads strategy:max_tokens:overlap:parent_tokens.
@@ -180,11 +189,16 @@ func (c compareCommand) ask(ctx context.Context, o output, server *client.Client
 		result, err := server.Search(ctx, collection, api.Search{
 			Query: q.Text, TopK: c.Candidates, Candidates: c.Candidates, Rerank: &rerank, DeadlineMS: int(evalDeadline.Milliseconds()),
 		})
-		if err != nil {
-			return sum, err
-		}
-		if len(result.Degraded) > 0 || result.Ended == "deadline" {
-			return sum, fmt.Errorf("query %s: %d of %d candidates reranked, degraded %v: its figures would not count", q.ID, result.Reranked, result.Candidates, result.Degraded)
+		p.add(1, q.ID)
+		var refused *client.Error
+		switch {
+		case errors.As(err, &refused) && refused.Status == http.StatusGatewayTimeout:
+			sum.Late++
+			continue
+		case err != nil:
+			return sum, fmt.Errorf("query %s: %w", q.ID, err)
+		case len(result.Degraded) > 0 || result.Ended == "deadline":
+			sum.Degraded++
 		}
 		hits := make([]evaluate.Found, len(result.Hits))
 		for i, h := range result.Hits {
@@ -197,23 +211,30 @@ func (c compareCommand) ask(ctx context.Context, o output, server *client.Client
 		sum.NDCG10 += evaluate.NDCG(l.Ranking(hits), l.Relevant[q.ID], 10)
 		sum.SpanRecall += l.Recall(top, l.Relevant[q.ID])
 		sum.Shown += float64(l.Shown(top))
-		p.add(1, q.ID)
 	}
 	n := float64(len(l.Queries))
-	return cutQuality{sum.NDCG10 / n, sum.SpanRecall / n, sum.Shown / n}, nil
+	sum.NDCG10, sum.SpanRecall, sum.Shown = sum.NDCG10/n, sum.SpanRecall/n, sum.Shown/n
+	return sum, nil
 }
 
-func printCuts(o output, rows []cutting) error {
-	table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "strategy\tmax\toverlap\tparent\tchunks\tingest s\tnDCG@10\tspan recall@10\tshown\treranked: nDCG@10\tspan recall@10\tshown\t")
-	for _, r := range rows {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%.1f\t%.4f\t%.4f\t%.0f\t", r.Chunking.Strategy, r.Chunking.MaxTokens, r.Chunking.Overlap,
-			r.Chunking.ParentTokens, r.Chunks, r.Seconds, r.Dense.NDCG10, r.Dense.SpanRecall, r.Dense.Shown)
-		if r.Reranked == nil {
-			fmt.Fprintln(table, "-\t-\t-\t")
-			continue
-		}
-		fmt.Fprintf(table, "%.4f\t%.4f\t%.0f\t\n", r.Reranked.NDCG10, r.Reranked.SpanRecall, r.Reranked.Shown)
+// cutsHead stands above the rows.
+const cutsHead = "    strategy   max  overlap  parent   chunks  ingest s  nDCG@10  span recall@10    shown  reranked: nDCG@10  span recall@10    shown"
+
+// print prints a row, and below it how many of so many searches of each kind were not answered in full.
+func (r cutting) print(o output, queries int) {
+	fmt.Fprintf(o.out, "%12s  %4d  %7d  %6d  %7d  %8.1f  %7.4f  %14.4f  %7.0f", r.Chunking.Strategy, r.Chunking.MaxTokens, r.Chunking.Overlap,
+		r.Chunking.ParentTokens, r.Chunks, r.Seconds, r.Dense.NDCG10, r.Dense.SpanRecall, r.Dense.Shown)
+	measured := []cutQuality{r.Dense}
+	if r.Reranked == nil {
+		fmt.Fprintf(o.out, "  %17s  %14s  %7s\n", "-", "-", "-")
+	} else {
+		measured = append(measured, *r.Reranked)
+		fmt.Fprintf(o.out, "  %17.4f  %14.4f  %7.0f\n", r.Reranked.NDCG10, r.Reranked.SpanRecall, r.Reranked.Shown)
 	}
-	return table.Flush()
+	for i, q := range measured {
+		if q.Late+q.Degraded > 0 {
+			fmt.Fprintf(o.out, "%s %d %d%s: of %d searches %d were answered with something missing, %d not within the deadline\n", r.Chunking.Strategy,
+				r.Chunking.MaxTokens, r.Chunking.Overlap, []string{"", ", reranked"}[i], queries, q.Degraded, q.Late)
+		}
+	}
 }

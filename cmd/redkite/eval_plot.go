@@ -103,7 +103,7 @@ func plotQuality(path, title string, series []qualitySeries) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, "p95 of a request, milliseconds", "nDCG@10"
 	p.Add(plotter.NewGrid())
-	p.Legend.Top = false
+	p.Legend.Top, p.Legend.Padding = false, vg.Points(2.5)
 	palette := qualityColours()
 	least, most, slowest := 1.0, 0.0, 0.0
 	for i, s := range series {
@@ -134,7 +134,7 @@ func plotQuality(path, title string, series []qualitySeries) error {
 	p.X.Max = 1.1 * slowest
 	p.Title.Padding = vg.Points(6)
 	p.Title.TextStyle.YAlign = -1.2 // else the file cuts the letters' upper ends off
-	if err := p.Save(7*vg.Inch, 4.5*vg.Inch, path); err != nil {
+	if err := savePlot(p, 7*vg.Inch, 4.5*vg.Inch, path); err != nil {
 		return fmt.Errorf("write plot %s: %w", path, err)
 	}
 	return nil

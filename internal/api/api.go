@@ -47,6 +47,7 @@ type Collection struct {
 	Mode       rag.Mode       `json:"mode" doc:"Which searches find candidates where a request does not say: dense, lexical or hybrid."`
 	Documents  DocumentCounts `json:"documents" doc:"How many documents there are."`
 	Chunks     int            `json:"chunks" doc:"Chunks that search may return."`
+	Lexical    rag.Lexical    `json:"lexical,omitempty" enum:"ready,needs_rebuild,unsupported" doc:"Whether its words can be searched (mode lexical or hybrid): ready; needs_rebuild, since it was made in Milvus without them; or unsupported by the version of Milvus. Left out in lists, and where Milvus does not answer."`
 	Rebuilding bool           `json:"rebuilding,omitempty" doc:"It is being made anew in Milvus: search misses what is not filled yet."`
 	CreatedAt  time.Time      `json:"created_at"`
 }
@@ -130,6 +131,7 @@ type Document struct {
 	Error       *rag.Failure   `json:"error,omitempty"`
 	Chunking    *rag.Chunking  `json:"chunking,omitempty" doc:"That the newest version is cut by; left out where you cut it."`
 	Warnings    []rag.Warning  `json:"warnings" doc:"What is amiss in the newest version, that can be searched all the same: partial_text, ocr_used, truncated, encoding_guessed, hidden_text, read_as_plain_text."`
+	Language    string         `json:"language,omitempty" doc:"Of the newest version's text, which its words are found by: a code of ISO 639, as in BCP 47; und where it can't be told. Left out until its chunks are embedded." example:"en"`
 	Chunks      int            `json:"chunks" doc:"Chunks of the live version."`
 	CreatedAt   time.Time      `json:"created_at"`
 	UpdatedAt   time.Time      `json:"updated_at"`
@@ -261,6 +263,7 @@ type Hit struct {
 	ChunkID     rag.ChunkID    `json:"chunk_id"`
 	Title       string         `json:"title"`
 	Filename    string         `json:"filename"`
+	Language    string         `json:"language,omitempty" doc:"Of the document's text: a code of ISO 639, as in BCP 47; und where it can't be told."`
 	Header      string         `json:"header,omitempty" doc:"First row of the table that text goes on with; not in span."`
 	Text        string         `json:"text"`
 	Parent      *Parent        `json:"parent,omitempty" doc:"What is around it: the section, where the document is cut as parent-child and the section has more than this chunk, or what neighbours or expand asked for."`

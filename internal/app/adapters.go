@@ -74,6 +74,10 @@ func (i index) SearchTerms(ctx context.Context, c rag.Collection, query rag.Term
 	return i.milvus.SearchTerms(ctx, milvus.Of(c), query, limit, f)
 }
 
+func (i index) Lexical(ctx context.Context, c rag.Collection) (rag.Lexical, error) {
+	return i.milvus.Lexical(ctx, milvus.Of(c))
+}
+
 // collections makes collections of what a request asks for.
 type collections struct {
 	*catalog.Catalog
@@ -119,17 +123,33 @@ func (c collections) Chunking(ctx context.Context, of rag.Collection, asked api.
 	return chunk.Settle(rag.NewChunking(asked), of.Chunking, encoder.MaxTokens())
 }
 
-// SetChunking settles a collection's new chunking and writes it.
-func (c collections) SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error) {
+// Change settles what a collection's members are to be, each over what it has, and writes them.
+func (c collections) Change(ctx context.Context, tenant, name string, asked api.CollectionPatch) (rag.Collection, error) {
 	found, err := c.Collection(ctx, tenant, name)
 	if err != nil {
 		return rag.Collection{}, err
 	}
-	settled, err := c.Chunking(ctx, found, asked)
+	encoder, err := c.encoders.open(ctx, found.BiEncoder) // before the transaction: it may take long
 	if err != nil {
 		return rag.Collection{}, err
 	}
-	return c.Catalog.SetChunking(ctx, tenant, name, settled)
+	return c.ChangeCollection(ctx, tenant, name, func(to *rag.Collection) error {
+		if asked.Chunking != nil {
+			settled, err := chunk.Settle(rag.NewChunking(*asked.Chunking), to.Chunking, encoder.MaxTokens())
+			if err != nil {
+				return err
+			}
+			to.Chunking = settled
+		}
+		if asked.Mode != nil {
+			to.Mode = *asked.Mode
+		}
+		if asked.Retrieval != nil {
+			to.Retrieval = to.Retrieval.With(rag.NewRetrieval(*asked.Retrieval))
+			return checkRetrieval(to.Retrieval)
+		}
+		return nil
+	})
 }
 
 func checkFields(fields []rag.Field) error {

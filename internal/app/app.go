@@ -153,7 +153,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Blobs: blobs, Documents: a.catalog, Batches: a.catalog, NewKey: blob.NewKey, Sniff: a.parsers.Sniff, Check: milvus.CheckMetadata, MaxBytes: s.MaxUploadBytes,
 	}, encoders, a.catalog}
 	a.server, err = httpapi.New(httpapi.Deps{
-		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Modes: a.catalog, Retrievals: collections{a.catalog, encoders}, Overview: a.catalog, Fingerprints: a.catalog,
+		Collections: collections{a.catalog, encoders}, Chunkings: collections{a.catalog, encoders}, Overview: a.catalog, Lexical: index, Fingerprints: a.catalog,
 		Intake: intake, BatchIntake: intake, Batches: a.catalog, Callbacks: a.callback,
 		Documents: documents, Matching: documents, Texts: texts{a.catalog, blobs}, Patches: documents, Retries: a.catalog, Jobs: documents, JobControl: a.catalog, Upkeep: a.catalog, Keys: a.catalog, Models: encoders, Stats: a.catalog, Lanes: encoders.lanes, Caches: encoders, Answering: answering,
 		Retriever: &retrieve.Retriever{
@@ -276,6 +276,7 @@ func (a *App) checks(blobs blobs, vectors *milvus.Client, encoders *encoders) []
 			}
 			return fmt.Sprintf("degraded: %d rebuilding, search misses what is not filled yet", n), nil
 		}},
+		{Name: "lexical", Run: newWordless(a.catalog.AllCollections, index{vectors}.Lexical).check},
 		{Name: "parsers", Run: func(context.Context) (string, error) { return "ready", a.parsers.Stuck() }},
 		{Name: "models", Run: func(context.Context) (string, error) { return encoders.describe(), nil }},
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestWaysOfCutting takes parents and rows from upload to hits and context, and cuts a document anew.
@@ -56,5 +58,15 @@ func TestWaysOfCutting(t *testing.T) {
 	upload(object{"id": "h", "text": text, "media_type": "text/markdown"})
 	if document := s.json(200, "GET", "/api/v1/collections/c/documents/h", nil); document["version"] != 2.0 || document["chunking"].(object)["strategy"] != "sentences" {
 		t.Errorf("after the change: %v", document)
+	}
+	before := s.json(200, "GET", "/api/v1/collections/c", nil)
+	s.json(400, "PATCH", "/api/v1/collections/c", object{"mode": "hybrid", "retrieval": object{"max_per_document": 2}, "chunking": object{"max_tokens": 8000}})
+	s.json(404, "PATCH", "/api/v1/collections/x", object{"mode": "hybrid"})
+	if diff := cmp.Diff(before, s.json(200, "GET", "/api/v1/collections/c", nil)); diff != "" {
+		t.Errorf("a change that was refused left %s", diff)
+	}
+	after := s.json(200, "PATCH", "/api/v1/collections/c", object{"mode": "hybrid", "retrieval": object{"max_per_document": 2}, "chunking": object{"max_tokens": 100}})
+	if after["mode"] != "hybrid" || after["retrieval"].(object)["max_per_document"] != 2.0 || after["chunking"].(object)["max_tokens"] != 100.0 {
+		t.Errorf("changed to %v", after)
 	}
 }

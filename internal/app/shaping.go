@@ -13,27 +13,25 @@ import (
 	"github.com/redkite/redkite/internal/rag"
 )
 
-// SetRetrieval checks and writes what changes a collection's retrieval.
-func (c collections) SetRetrieval(ctx context.Context, tenant, name string, changes api.NewRetrieval) (rag.Collection, error) {
-	return c.ChangeRetrieval(ctx, tenant, name, rag.NewRetrieval(changes), func(n rag.NewRetrieval) error {
-		return n.Over(rag.DefaultRetrieval()).Check()
-	})
-}
-
 // newRetrieval checks what a new collection says of its retrieval.
 func newRetrieval(asked *api.NewRetrieval) (rag.NewRetrieval, error) {
 	if asked == nil {
 		return rag.NewRetrieval{}, nil
 	}
 	n := rag.NewRetrieval(*asked)
+	return n, checkRetrieval(n)
+}
+
+// checkRetrieval refuses what a collection can't say of its retrieval, and points at it in the request's body.
+func checkRetrieval(n rag.NewRetrieval) error {
 	err := n.Over(rag.DefaultRetrieval()).Check()
 	var problem *rag.Problem
 	if errors.As(err, &problem) {
 		moved := *problem
 		moved.Pointer = "/retrieval" + problem.Pointer
-		return n, &moved
+		return &moved
 	}
-	return n, err
+	return err
 }
 
 // mostSliced is the longest text, in bytes, that a search slices: it is read from its start.

@@ -123,6 +123,15 @@ func (c *Catalog) Collections(ctx context.Context, tenant string) ([]rag.Collect
 	return all, nil
 }
 
+// AllCollections lists the collections of all tenants.
+func (c *Catalog) AllCollections(ctx context.Context) ([]rag.Collection, error) {
+	all, err := collect(ctx, c.read, scanCollection, `SELECT `+collectionColumns+` FROM collections c WHERE c.deleted_at IS NULL ORDER BY c.id`)
+	if err != nil {
+		return nil, unavailable("list collections", err)
+	}
+	return all, nil
+}
+
 // Rebuilding counts the collections of all tenants that search misses documents of.
 func (c *Catalog) Rebuilding(ctx context.Context) (int, error) {
 	var n int
@@ -132,34 +141,31 @@ func (c *Catalog) Rebuilding(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// SetChunking gives one of the tenant's collections another chunking: what is uploaded from now on is cut by it.
-func (c *Catalog) SetChunking(ctx context.Context, tenant, name string, to rag.Chunking) (rag.Collection, error) {
+// ChangeCollection has change say what chunking, mode and retrieval one of the tenant's collections has from now on; all are
+// kept in one transaction, or none where change refuses. It may be called again, with what is kept then.
+func (c *Catalog) ChangeCollection(ctx context.Context, tenant, name string, change func(*rag.Collection) error) (rag.Collection, error) {
 	var changed rag.Collection
-	err := c.inTx(ctx, "change the chunking of collection "+name, func(tx *transaction) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE collections SET strategy = ?, max_tokens = ?, overlap = ?, min_tokens = ?, parent_tokens = ?
-			WHERE tenant = ? AND name = ? AND deleted_at IS NULL`,
-			to.Strategy, to.MaxTokens, to.Overlap, to.MinTokens, to.ParentTokens, tenant, name); err != nil {
+	err := c.inTx(ctx, "change collection "+name, func(tx *transaction) error {
+		var err error
+		if changed, err = collectionByName(ctx, tx, tenant, name); err != nil {
 			return err
 		}
-		var err error
-		changed, err = collectionByName(ctx, tx, tenant, name)
-		return err
-	})
-	return changed, err
-}
-
-// SetMode says which searches find the candidates of one of the tenant's collections.
-func (c *Catalog) SetMode(ctx context.Context, tenant, name string, mode rag.Mode) (rag.Collection, error) {
-	var changed rag.Collection
-	err := c.inTx(ctx, "change the mode of collection "+name, func(tx *transaction) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE collections SET mode = ? WHERE tenant = ? AND name = ? AND deleted_at IS NULL`, mode, tenant, name); err != nil {
+		if err := change(&changed); err != nil {
 			return err
 		}
-		var err error
-		changed, err = collectionByName(ctx, tx, tenant, name)
+		retrieval, err := toJSON(changed.Retrieval)
+		if err != nil {
+			return err
+		}
+		cut := changed.Chunking
+		_, err = tx.ExecContext(ctx, `UPDATE collections SET strategy = ?, max_tokens = ?, overlap = ?, min_tokens = ?, parent_tokens = ?, mode = ?, retrieval = ?
+			WHERE id = ?`, cut.Strategy, cut.MaxTokens, cut.Overlap, cut.MinTokens, cut.ParentTokens, changed.Mode, retrieval, changed.ID)
 		return err
 	})
-	return changed, err
+	if err != nil {
+		return rag.Collection{}, err
+	}
+	return changed, nil
 }
 
 // Counts sums up a collection: documents by the state of their newest version, and live chunks.

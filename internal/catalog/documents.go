@@ -14,7 +14,7 @@ import (
 // documentColumns describe a document by its newest version v; l is its live version.
 const documentColumns = `d.id, d.collection_id, d.external_id, COALESCE(NULLIF(v.title, ''), v.found_title), v.filename, v.media_type, v.size, v.sha256, v.metadata,
 	d.version, COALESCE(d.live_version, 0), ` + documentState + `,
-	v.error_code, v.error_message, v.warnings, v.chunking, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
+	v.error_code, v.error_message, v.warnings, v.chunking, v.language, COALESCE(l.chunks, 0), d.created_at, d.updated_at`
 
 // documentState is the state of a document d whose newest version is v.
 const documentState = `CASE WHEN d.deleted_at IS NULL THEN v.state ELSE 'deleting' END`
@@ -28,7 +28,7 @@ func scanDocument(r row) (rag.Document, error) {
 	var metadata, code, message, warnings, chunking string
 	var created, updated int64
 	if err := r.Scan(&d.ID, &d.Collection, &d.ExternalID, &d.Title, &d.Filename, &d.MediaType, &d.Size, &d.SHA256,
-		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &warnings, &chunking, &d.Chunks, &created, &updated); err != nil {
+		&metadata, &d.Version, &d.LiveVersion, &d.Status, &code, &message, &warnings, &chunking, &d.Language, &d.Chunks, &created, &updated); err != nil {
 		return rag.Document{}, err
 	}
 	d.Error = failure(code, message)

@@ -10,29 +10,6 @@ import (
 	"github.com/redkite/redkite/internal/retrieve"
 )
 
-// ChangeRetrieval puts what changes says over what one of the tenant's collections says of its retrieval. check refuses what
-// comes out, before it is kept.
-func (c *Catalog) ChangeRetrieval(ctx context.Context, tenant, name string, changes rag.NewRetrieval, check func(rag.NewRetrieval) error) (rag.Collection, error) {
-	var changed rag.Collection
-	err := c.inTx(ctx, "change the retrieval of collection "+name, func(tx *transaction) error {
-		var err error
-		if changed, err = collectionByName(ctx, tx, tenant, name); err != nil {
-			return err
-		}
-		changed.Retrieval = changed.Retrieval.With(changes)
-		if err := check(changed.Retrieval); err != nil {
-			return err
-		}
-		retrieval, err := toJSON(changed.Retrieval)
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE collections SET retrieval = ? WHERE id = ?`, retrieval, changed.ID)
-		return err
-	})
-	return changed, err
-}
-
 // placeBatch is how many places go into one statement.
 const placeBatch = 100
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -82,27 +83,9 @@ func (s *Server) patchCollection(ctx context.Context, in *struct {
 	if in.Body.Chunking == nil && in.Body.Retrieval == nil && in.Body.Mode == nil {
 		return nil, rag.Invalid("", "nothing is to be changed: give chunking, mode or retrieval")
 	}
-	var c rag.Collection
-	var err error
-	if in.Body.Retrieval != nil { // before the chunking is changed: all is changed, or nothing
-		if err := rag.NewRetrieval(*in.Body.Retrieval).Over(rag.DefaultRetrieval()).Check(); err != nil {
-			return nil, below("/retrieval", err)
-		}
-	}
-	if in.Body.Chunking != nil {
-		if c, err = s.deps.Chunkings.SetChunking(ctx, tenant(ctx), in.Collection, *in.Body.Chunking); err != nil {
-			return nil, err
-		}
-	}
-	if in.Body.Mode != nil {
-		if c, err = s.deps.Modes.SetMode(ctx, tenant(ctx), in.Collection, *in.Body.Mode); err != nil {
-			return nil, err
-		}
-	}
-	if in.Body.Retrieval != nil {
-		if c, err = s.deps.Retrievals.SetRetrieval(ctx, tenant(ctx), in.Collection, *in.Body.Retrieval); err != nil {
-			return nil, below("/retrieval", err)
-		}
+	c, err := s.deps.Collections.Change(ctx, tenant(ctx), in.Collection, in.Body)
+	if err != nil {
+		return nil, err
 	}
 	return s.counted(ctx, c)
 }
@@ -113,7 +96,27 @@ func (s *Server) counted(ctx context.Context, c rag.Collection) (*collectionBody
 	if err != nil {
 		return nil, err
 	}
-	return &collectionBody{collectionOf(c, counts)}, nil
+	body := collectionOf(c, counts)
+	body.Lexical = s.lexicalOf(ctx, c)
+	return &collectionBody{body}, nil
+}
+
+// lexicalTimeout bounds the question to Milvus: a collection is shown without the answer too.
+const lexicalTimeout = time.Second
+
+// lexicalOf says whether a collection can be searched by its words; "" where that can't be told now.
+func (s *Server) lexicalOf(ctx context.Context, c rag.Collection) rag.Lexical {
+	if s.deps.Lexical == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, lexicalTimeout)
+	defer cancel()
+	state, err := s.deps.Lexical.Lexical(ctx, c)
+	if err != nil {
+		s.log.DebugContext(ctx, "look for term vectors", "collection", c.Name, "error", err)
+		return ""
+	}
+	return state
 }
 
 func collectionOf(c rag.Collection, counts rag.Counts) api.Collection {

@@ -111,7 +111,7 @@ func (l *depository) Chunking(_ context.Context, c rag.Collection, asked api.New
 	return chunk.Settle(rag.NewChunking(asked), c.Chunking, 510)
 }
 
-func (l *depository) SetChunking(context.Context, string, string, api.NewChunking) (rag.Collection, error) {
+func (l *depository) Change(context.Context, string, string, api.CollectionPatch) (rag.Collection, error) {
 	return rag.Collection{}, errors.New("not asked for")
 }
 

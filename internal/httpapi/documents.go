@@ -192,7 +192,7 @@ func documentOf(d rag.Document) api.Document {
 	out := api.Document{
 		DocumentID: d.ExternalID, Title: d.Title, Filename: d.Filename, MediaType: d.MediaType, Size: d.Size, SHA256: d.SHA256,
 		Metadata: metadataOf(d.Metadata), Version: d.Version, LiveVersion: d.LiveVersion, Status: d.Status, Error: d.Error, Warnings: listOf(d.Warnings),
-		Chunks: d.Chunks, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		Language: d.Language, Chunks: d.Chunks, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	if d.Chunking != (rag.Chunking{}) {
 		out.Chunking = &d.Chunking

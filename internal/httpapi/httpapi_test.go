@@ -49,21 +49,19 @@ func (w *world) Collection(_ context.Context, tenant, name string) (rag.Collecti
 	return rag.Collection{ID: 1, Tenant: tenant, Name: name, Mode: w.mode}, nil
 }
 
-func (w *world) SetMode(ctx context.Context, tenant, name string, mode rag.Mode) (rag.Collection, error) {
-	w.mode = mode
-	return w.Collection(ctx, tenant, name)
+func (w *world) Change(ctx context.Context, tenant, name string, asked api.CollectionPatch) (rag.Collection, error) {
+	if asked.Mode != nil {
+		w.mode = *asked.Mode
+	}
+	c, err := w.Collection(ctx, tenant, name)
+	if err == nil && asked.Chunking != nil {
+		c.Chunking, err = w.Chunking(ctx, c, *asked.Chunking)
+	}
+	return c, err
 }
 
 func (w *world) Chunking(_ context.Context, c rag.Collection, asked api.NewChunking) (rag.Chunking, error) {
 	return chunk.Settle(rag.NewChunking(asked), c.Chunking, 510)
-}
-
-func (w *world) SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error) {
-	c, err := w.Collection(ctx, tenant, name)
-	if err == nil {
-		c.Chunking, err = w.Chunking(ctx, c, asked)
-	}
-	return c, err
 }
 
 func (w *world) DeleteCollection(context.Context, string, string) (rag.Job, error) {
@@ -125,7 +123,7 @@ func (w *world) Authenticate(_ context.Context, secret string) (rag.Principal, e
 func newServer(t *testing.T, w *world) *Server {
 	t.Helper()
 	s, err := New(Deps{
-		Collections: w, Chunkings: w, Modes: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Tools: w, Stats: w, Log: slog.New(slog.DiscardHandler),
+		Collections: w, Chunkings: w, Overview: w, Intake: w, Retriever: w, Keys: w, Models: w, Tools: w, Stats: w, Log: slog.New(slog.DiscardHandler),
 		Checks: []Check{{Name: "milvus", Run: func(context.Context) (string, error) { return "2.6.0", w.searchErr }}},
 	}, Options{Version: "test", API: true, LoopbackWithoutKey: true, MaxSearches: 1, SearchDeadline: time.Second, DrainTimeout: time.Second})
 	if err != nil {
@@ -311,6 +309,61 @@ func TestReadiness(t *testing.T) {
 	}
 	if answer := ask(down, "GET", "/livez", "", nil); answer.Code != 200 {
 		t.Errorf("liveness hangs on Milvus: %d", answer.Code)
+	}
+}
+
+// TestReadinessNamesNobodyElse gives checks the tenant of who asks, and none where it can't be told.
+func TestReadinessNamesNobodyElse(t *testing.T) {
+	named := newServer(t, &world{})
+	named.deps.Checks = []Check{{Name: "who", Run: func(ctx context.Context) (string, error) { return "<" + Tenant(ctx) + ">", nil }}}
+	key := func(secret string) func(*http.Request) {
+		return func(r *http.Request) { r.RemoteAddr = "10.0.0.7:80"; r.Header.Set("Authorization", "Bearer "+secret) }
+	}
+	for name, test := range map[string]struct {
+		change func(*http.Request)
+		want   string
+	}{
+		"the local operator": {nil, "<" + rag.DefaultTenant + ">"},
+		"a probe":            {func(r *http.Request) { r.RemoteAddr = "10.0.0.7:80" }, "<>"},
+		"a wrong key":        {key("bad"), "<>"},
+		"another tenant":     {key("other"), "<other>"},
+	} {
+		if answer := ask(named, "GET", "/readyz?verbose", "", test.change); answer.Code != 200 || !strings.Contains(answer.Body.String(), test.want) {
+			t.Errorf("%s: got %d %q, want %s", name, answer.Code, answer.Body, test.want)
+		}
+	}
+	named.options.API, named.deps.Keys = false, nil // a worker
+	if answer := ask(named, "GET", "/readyz?verbose", "", key("good")); answer.Code != 200 || !strings.Contains(answer.Body.String(), "<>") {
+		t.Errorf("a worker: %d %q", answer.Code, answer.Body)
+	}
+}
+
+type words struct {
+	state rag.Lexical
+	err   error
+}
+
+func (w words) Lexical(context.Context, rag.Collection) (rag.Lexical, error) { return w.state, w.err }
+
+// TestCollectionShowsItsLexicalSearch, and is shown all the same where Milvus does not answer.
+func TestCollectionShowsItsLexicalSearch(t *testing.T) {
+	s := newServer(t, &world{})
+	for _, test := range []struct {
+		words words
+		want  rag.Lexical
+	}{
+		{words{state: rag.LexicalReady}, "ready"}, {words{state: rag.LexicalNeedsRebuild}, "needs_rebuild"},
+		{words{state: rag.LexicalUnsupported}, "unsupported"}, {words{err: errors.New("connection refused")}, ""},
+	} {
+		s.deps.Lexical = test.words
+		for _, answer := range []*httptest.ResponseRecorder{
+			ask(s, "GET", "/api/v1/collections/c", "", nil), ask(s, "PATCH", "/api/v1/collections/c", `{"mode":"hybrid"}`, nil),
+		} {
+			var c api.Collection
+			if err := json.Unmarshal(answer.Body.Bytes(), &c); err != nil || answer.Code != 200 || c.Lexical != test.want {
+				t.Errorf("%d %s, want %q", answer.Code, answer.Body, test.want)
+			}
+		}
 	}
 }
 

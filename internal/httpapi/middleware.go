@@ -156,6 +156,9 @@ func fromPage(r *http.Request) bool {
 // tenant is whose data a request may see.
 func tenant(ctx context.Context) string { return principalOf(ctx).Tenant }
 
+// Tenant is whose data a check of readiness may name: "" is nobody's.
+func Tenant(ctx context.Context) string { return tenant(ctx) }
+
 // principalOf is who asks: nobody, of no tenant, before that is settled.
 func principalOf(ctx context.Context) rag.Principal {
 	p, _ := ctx.Value(keyPrincipal).(rag.Principal)

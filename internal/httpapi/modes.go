@@ -2,18 +2,11 @@ package httpapi
 
 import (
 	"cmp"
-	"context"
 
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/rag"
 	"github.com/redkite/redkite/internal/retrieve"
 )
-
-// Modes changes which searches find a collection's candidates.
-type Modes interface {
-	// SetMode changes it for requests that do not say; an empty one leaves it to the server.
-	SetMode(ctx context.Context, tenant, name string, mode rag.Mode) (rag.Collection, error)
-}
 
 // modeOf settles which searches a request wants, empty where neither it nor its collection says, and how they are fused.
 func modeOf(c rag.Collection, q api.Search) (rag.Mode, rag.Fusion, error) {

@@ -15,7 +15,7 @@ import (
 	"github.com/redkite/redkite/internal/api"
 )
 
-// operations are the routes that probes, scrapers and operators use; they need no key and tell nothing of the data.
+// operations are the routes that probes, scrapers and operators use; they need no key, and without one tell nothing of the data.
 func (s *Server) operations() {
 	s.engine.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	s.engine.GET("/readyz", s.ready)
@@ -34,10 +34,11 @@ func (s *Server) ready(c *gin.Context) {
 	lines := make([]string, len(s.deps.Checks))
 	done := make(chan struct{}, len(lines))
 	failures := make([]error, len(lines))
+	ctx := s.known(c.Request)
 	for i, check := range s.deps.Checks {
 		go func() {
 			defer func() { done <- struct{}{} }()
-			lines[i], failures[i] = runCheck(c.Request.Context(), check)
+			lines[i], failures[i] = runCheck(ctx, check)
 		}()
 	}
 	for range lines {
@@ -52,6 +53,20 @@ func (s *Server) ready(c *gin.Context) {
 		return
 	}
 	c.String(status, map[bool]string{true: "ready\n", false: "not ready; /readyz?verbose says why\n"}[status == http.StatusOK])
+}
+
+// known is a request's context with who asks: probes have no key, and are told of nobody's data.
+func (s *Server) known(r *http.Request) context.Context {
+	if !s.options.API {
+		return r.Context()
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+	defer cancel()
+	who, err := s.principal(r.WithContext(ctx))
+	if err != nil {
+		return r.Context()
+	}
+	return context.WithValue(r.Context(), keyPrincipal, who)
 }
 
 func runCheck(ctx context.Context, check Check) (string, error) {

@@ -70,7 +70,7 @@ func (s *Server) search(ctx context.Context, collection string, q api.Search) (r
 
 func hitOf(h rag.Hit) api.Hit {
 	return api.Hit{
-		DocumentID: h.ExternalID, ChunkID: h.Chunk.ID, Title: h.Title, Filename: h.Filename, Header: h.Chunk.Header, Text: h.Chunk.Text,
+		DocumentID: h.ExternalID, ChunkID: h.Chunk.ID, Title: h.Title, Filename: h.Filename, Language: h.Language, Header: h.Chunk.Header, Text: h.Chunk.Text,
 		Parent:   parentOf(h.Chunk.Parent),
 		Headings: listOf(h.Chunk.Headings), PageStart: h.Chunk.PageStart, PageEnd: h.Chunk.PageEnd, Span: h.Chunk.Span,
 		Metadata: metadataOf(h.Metadata), Scores: h.Scores, DenseRank: h.DenseRank, LexicalRank: h.LexicalRank, RankedBy: h.RankedBy,

@@ -30,8 +30,8 @@ func (a *searcher) Collection(ctx context.Context, tenant, name string) (rag.Col
 	return c, err
 }
 
-func (a *searcher) SetRetrieval(ctx context.Context, tenant, name string, changes api.NewRetrieval) (rag.Collection, error) {
-	a.collection = a.collection.With(rag.NewRetrieval(changes))
+func (a *searcher) Change(ctx context.Context, tenant, name string, asked api.CollectionPatch) (rag.Collection, error) {
+	a.collection = a.collection.With(rag.NewRetrieval(*asked.Retrieval))
 	if err := a.collection.Over(rag.DefaultRetrieval()).Check(); err != nil {
 		return rag.Collection{}, err
 	}
@@ -51,7 +51,7 @@ func newAsked(t *testing.T, a *searcher) *Server {
 	t.Helper()
 	s := newServer(t, &a.world)
 	deps := s.deps
-	deps.Collections, deps.Retriever, deps.Retrievals, deps.Caches = a, a, a, a
+	deps.Collections, deps.Retriever, deps.Caches = a, a, a
 	out, err := New(deps, s.options)
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,8 @@ import (
 // Collections makes, finds and removes collections of a tenant.
 type Collections interface {
 	Create(ctx context.Context, tenant string, n api.NewCollection) (rag.Collection, error)
+	// Change changes all that is asked for, or nothing.
+	Change(ctx context.Context, tenant, name string, asked api.CollectionPatch) (rag.Collection, error)
 	Collection(ctx context.Context, tenant, name string) (rag.Collection, error)
 	DeleteCollection(ctx context.Context, tenant, name string) (rag.Job, error)
 }
@@ -33,20 +35,17 @@ type Collections interface {
 // Chunkings settles how documents are cut, within what a collection's bi-encoder reads.
 type Chunkings interface {
 	Chunking(ctx context.Context, c rag.Collection, asked api.NewChunking) (rag.Chunking, error)
-	// SetChunking changes what later uploads are cut by.
-	SetChunking(ctx context.Context, tenant, name string, asked api.NewChunking) (rag.Collection, error)
-}
-
-// Retrievals change how collections are searched.
-type Retrievals interface {
-	// SetRetrieval changes what a collection says of its retrieval.
-	SetRetrieval(ctx context.Context, tenant, name string, changes api.NewRetrieval) (rag.Collection, error)
 }
 
 // Overview lists and counts.
 type Overview interface {
 	Collections(ctx context.Context, tenant string) ([]rag.Collection, error)
 	Counts(ctx context.Context, id rag.CollectionID) (rag.Counts, error)
+}
+
+// Lexical tells whether collections can be searched by their words.
+type Lexical interface {
+	Lexical(ctx context.Context, c rag.Collection) (rag.Lexical, error)
 }
 
 // Intake takes uploads: bytes first, then all of a request's documents at once.
@@ -170,9 +169,8 @@ type Check struct {
 type Deps struct {
 	Collections  Collections
 	Chunkings    Chunkings
-	Modes        Modes
-	Retrievals   Retrievals
 	Overview     Overview
+	Lexical      Lexical // nil where it is not known
 	Fingerprints Fingerprints
 	Intake       Intake
 	BatchIntake  BatchIntake

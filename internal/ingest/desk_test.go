@@ -30,6 +30,7 @@ type desk struct {
 	stored   map[string]string
 	waiting  bool // other jobs wait
 	terms    VersionTerms
+	read     int // chunks that VersionChunks gave
 	sparse   map[rag.ChunkID]rag.TermVector
 	fail     func(step string) error
 }
@@ -158,7 +159,9 @@ func (d *desk) VersionChunks(_ context.Context, _ rag.Claim, v VersionID, from, 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	chunks := slices.DeleteFunc(d.chunks(v.Version), func(ch rag.Chunk) bool { return ch.Ordinal < from })
-	return chunks[:min(limit, len(chunks))], d.fail("version chunks")
+	chunks = chunks[:min(limit, len(chunks))]
+	d.read += len(chunks)
+	return chunks, d.fail("version chunks")
 }
 
 func (d *desk) SetTerms(_ context.Context, _ rag.Claim, terms VersionTerms) error {

@@ -16,15 +16,16 @@ type batch struct {
 }
 
 // embed embeds and indexes the chunks that no earlier attempt has. While one batch is written the next is embedded, and no
-// more than these two are held, however large the document is. A text that the live version has too keeps its vector.
-func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Encoder) error {
+// more than these two are held, however large the document is. A text that the live version has too keeps its vector. Their
+// terms are counted on the way.
+func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Encoder, counted *tally) error {
 	kept, err := w.twinsOf(ctx, c, task, encoder)
 	if err != nil {
 		return err
 	}
 	making, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := line{batches: make(chan batch), enough: make(chan struct{})}
+	l := line{batches: make(chan batch), enough: make(chan struct{}), counted: counted}
 	made := make(chan error, 1)
 	go func() {
 		defer close(l.batches)
@@ -61,6 +62,7 @@ func (w *Worker) embed(ctx context.Context, c rag.Claim, task Task, encoder Enco
 type line struct {
 	batches chan batch    // closed by the maker
 	enough  chan struct{} // closed when no further batch is to be begun
+	counted *tally        // the maker's, until batches is closed
 }
 
 // makeBatches embeds what is pending, batch by batch, in order, and hands each over.
@@ -88,6 +90,7 @@ func (w *Worker) makeBatches(ctx context.Context, c rag.Claim, task Task, encode
 		if err != nil {
 			return err
 		}
+		l.counted.batch(chunks, b.rows)
 		select {
 		case l.batches <- b:
 		case <-ctx.Done():

@@ -66,28 +66,74 @@ func (read chunksOf) language(ctx context.Context, c rag.Claim, v VersionID) (st
 	return lexical.Detect(strings.Join(texts, "\n")), nil
 }
 
+// tally counts the terms of a version's chunks, each once, while they are embedded.
+type tally struct {
+	counts map[uint32]int
+	chunks int
+	done   []ordinals // of the chunks that are counted, ascending
+}
+
+// ordinals are those from one up to and without another.
+type ordinals struct{ from, end int }
+
+// maxTally bounds the terms that are held while a document is embedded: 10 MB or so. A text with more of them (a list of
+// names, say) is read again at its end from where it was reached.
+const maxTally = 200_000
+
+func newTally() *tally { return &tally{counts: map[uint32]int{}} }
+
+// batch counts chunks that come after those before, by the rows that were made of them.
+func (t *tally) batch(chunks []rag.Chunk, rows []Row) {
+	for i, ch := range chunks {
+		if len(t.counts) >= maxTally {
+			return
+		}
+		t.add(rows[i].Sparse.Terms)
+		if last := len(t.done) - 1; last >= 0 && t.done[last].end == ch.Ordinal {
+			t.done[last].end++
+		} else {
+			t.done = append(t.done, ordinals{ch.Ordinal, ch.Ordinal + 1})
+		}
+	}
+}
+
+func (t *tally) add(terms []uint32) {
+	for _, term := range terms {
+		t.counts[term]++
+	}
+	t.chunks++
+}
+
+// gap gives the first ordinal from one on that is not counted, and how many follow it, at most limit.
+func (t *tally) gap(from, limit int) (first, length int) {
+	for _, done := range t.done {
+		if from < done.from {
+			return from, min(limit, done.from-from)
+		}
+		from = max(from, done.end)
+	}
+	return from, limit
+}
+
 // termPage is how many chunks are read at once to count their terms.
 const termPage = 500
 
-// terms counts the terms of a version.
-func (read chunksOf) terms(ctx context.Context, c rag.Claim, v VersionID, language string, analyzer *lexical.Analyzer) (VersionTerms, error) {
-	t := VersionTerms{Language: language, Counts: map[uint32]int{}}
+// terms counts the terms of a version: to those that are counted come those of the chunks that an attempt before
+// embedded. Their ordinals have no gaps.
+func (read chunksOf) terms(ctx context.Context, c rag.Claim, v VersionID, language string, analyzer *lexical.Analyzer, counted *tally) (VersionTerms, error) {
 	for from := 0; ; {
-		page, err := read(ctx, c, v, from, termPage)
+		first, length := counted.gap(from, termPage)
+		page, err := read(ctx, c, v, first, length)
 		if err != nil {
-			return VersionTerms{}, fmt.Errorf("read chunks from %d: %w", from, err)
+			return VersionTerms{}, fmt.Errorf("read chunks from %d: %w", first, err)
 		}
 		for _, ch := range page {
-			counts, _ := analyzer.Count(termText(v.Title, ch), language)
-			for term := range counts {
-				t.Counts[term]++
-			}
+			counted.add(analyzer.Document(termText(v.Title, ch), language).Terms)
 		}
-		t.Chunks += len(page)
-		if len(page) < termPage {
-			return t, nil
+		if len(page) < length {
+			return VersionTerms{Language: language, Chunks: counted.chunks, Counts: counted.counts}, nil
 		}
-		from = page[len(page)-1].Ordinal + 1
+		from = first + length
 	}
 }
 
@@ -108,7 +154,7 @@ func (r *Reconciler) countTerms(ctx context.Context, c rag.Claim) error {
 			if err != nil {
 				return fmt.Errorf("tell the language of document %d: %w", v.Document, err)
 			}
-			terms, err := read.terms(ctx, c, v, language, r.Lexical)
+			terms, err := read.terms(ctx, c, v, language, r.Lexical, newTally())
 			if err != nil {
 				return fmt.Errorf("count terms of document %d: %w", v.Document, err)
 			}

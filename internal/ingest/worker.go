@@ -233,13 +233,14 @@ func (w *Worker) makeVersion(ctx context.Context, c rag.Claim, task Task) error 
 	if task.Language, err = chunksOf(w.Ledger.VersionChunks).language(ctx, c, version); err != nil {
 		return err
 	}
-	if err := w.embed(ctx, c, task, encoder); err != nil {
+	counted := newTally()
+	if err := w.embed(ctx, c, task, encoder, counted); err != nil {
 		return err
 	}
 	if err := w.Ledger.SetStage(ctx, c, rag.StagePublish); err != nil {
 		return err
 	}
-	terms, err := chunksOf(w.Ledger.VersionChunks).terms(ctx, c, version, task.Language, w.Lexical)
+	terms, err := chunksOf(w.Ledger.VersionChunks).terms(ctx, c, version, task.Language, w.Lexical, counted)
 	if err != nil {
 		return fmt.Errorf("count terms: %w", err)
 	}

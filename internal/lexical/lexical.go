@@ -10,8 +10,7 @@ package lexical
 
 import (
 	"fmt"
-	"maps"
-	"slices"
+	"sync"
 
 	"github.com/blevesearch/bleve/v2/analysis"
 	"github.com/blevesearch/bleve/v2/registry"
@@ -22,6 +21,7 @@ import (
 // Analyzer finds the terms of texts, by language. It is safe for concurrent use.
 type Analyzer struct {
 	filters map[string][]analysis.TokenFilter // by language
+	idle    sync.Pool                         // of *scanner
 }
 
 // New makes an analyzer for all languages that there are rules for.
@@ -42,18 +42,25 @@ func New() (*Analyzer, error) {
 	return a, nil
 }
 
-// Count says how often each term stands in a text of a language, and how many terms the text has in all.
-func (a *Analyzer) Count(text, language string) (counts map[uint32]int, length int) {
-	s := a.scan(text, language, false)
-	return s.counts, s.length
-}
-
 // Document gives the document side of a text: the weight of each of its terms, by ascending term.
 func (a *Analyzer) Document(text, language string) rag.TermVector {
-	counts, length := a.Count(text, language)
-	v := rag.TermVector{Terms: slices.Sorted(maps.Keys(counts)), Weights: make([]float32, len(counts))}
-	for i, term := range v.Terms {
-		v.Weights[i] = weight(counts[term], length)
+	s := a.scan(text, language, false)
+	defer s.done()
+	all := s.terms()
+	different := 0
+	for i, term := range all {
+		if i == 0 || term != all[i-1] {
+			different++
+		}
+	}
+	v := rag.TermVector{Terms: make([]uint32, 0, different), Weights: make([]float32, 0, different)}
+	for from := 0; from < len(all); {
+		end := from + 1
+		for end < len(all) && all[end] == all[from] {
+			end++
+		}
+		v.Terms, v.Weights = append(v.Terms, all[from]), append(v.Weights, weight(end-from, s.length))
+		from = end
 	}
 	return v
 }

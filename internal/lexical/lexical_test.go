@@ -2,6 +2,8 @@ package lexical
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/redkite/redkite/internal/evaluate"
 	"github.com/redkite/redkite/internal/rag"
 )
 
@@ -32,8 +35,8 @@ func in(languages ...string) []rag.LanguageChunks {
 
 // shares says whether a document of a language is found by a query that is read by the rules of the collection's.
 func shares(a *Analyzer, document, language, query string, languages ...string) bool {
-	counts, _ := a.Count(document, language)
-	return slices.ContainsFunc(a.Query(query, in(languages...)).Terms(), func(term uint32) bool { return counts[term] > 0 })
+	has := a.Document(document, language).Terms
+	return slices.ContainsFunc(a.Query(query, in(languages...)).Terms(), func(term uint32) bool { return slices.Contains(has, term) })
 }
 
 func TestFindsByForm(t *testing.T) {
@@ -183,8 +186,7 @@ func TestProductIsBM25(t *testing.T) {
 	texts := []string{"kite kite tail", "kite in the wind and the rain and the sun", "hawk"}
 	frequencies := map[uint32]int{}
 	for _, text := range texts {
-		counts, _ := a.Count(text, "en")
-		for term := range counts {
+		for _, term := range a.Document(text, "en").Terms {
 			frequencies[term]++
 		}
 	}
@@ -300,24 +302,57 @@ func FuzzAnalyzer(f *testing.F) {
 }
 
 func (a *Analyzer) scanTerms(text, language string) []uint32 {
-	var terms []uint32
 	s := a.scan(text, language, true)
-	for term := range s.counts {
-		terms = append(terms, term)
-	}
-	for _, word := range s.words {
-		terms = append(terms, word...)
-	}
-	return terms
+	defer s.done()
+	return slices.Clone(s.terms())
 }
 
+// BenchmarkDocument reads abstracts of the sets that REDKITE_LABELLED_SETS names, or pieces of this project's pages.
 func BenchmarkDocument(bench *testing.B) {
 	a := analyzer(bench)
-	text := strings.Repeat("The red kite (Milvus milvus) is a bird of prey, seen since v2.3.1 in ERR_1042 reports. ", 14)
-	bench.SetBytes(int64(len(text)))
-	for bench.Loop() {
-		a.Document(text, "en")
+	texts := realTexts(bench)
+	bytes := 0
+	for _, text := range texts {
+		bytes += len(text)
 	}
+	bench.SetBytes(int64(bytes / len(texts)))
+	bench.ReportAllocs()
+	i := 0
+	for bench.Loop() {
+		a.Document(texts[i%len(texts)], "en")
+		i++
+	}
+}
+
+// realTexts gives texts as long as chunks are.
+func realTexts(t testing.TB) []string {
+	var texts []string
+	for _, folder := range filepath.SplitList(os.Getenv("REDKITE_LABELLED_SETS")) {
+		set, err := evaluate.Load(folder, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range set.Corpus[:min(2000, len(set.Corpus))] {
+			texts = append(texts, d.Title+"\n"+d.Text)
+		}
+	}
+	if len(texts) > 0 {
+		return texts
+	}
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	for _, page := range pages {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for piece := range slices.Chunk(raw, 1500) {
+			texts = append(texts, string(piece))
+		}
+	}
+	return texts
 }
 
 func BenchmarkNew(bench *testing.B) {

@@ -36,17 +36,18 @@ func (a *Analyzer) Query(text string, languages []rag.LanguageChunks) Query {
 		q.total += l.Chunks
 	}
 	plain := a.scan(text, Unknown, true)
-	for _, term := range slices.Sorted(maps.Keys(plain.counts)) {
-		for range plain.counts[term] {
-			q.words = append(q.words, word{terms: []uint32{term}})
-		}
+	slices.Sort(plain.loose)
+	for _, term := range plain.loose {
+		q.words = append(q.words, word{terms: []uint32{term}})
 	}
 	first := len(q.words)
 	for _, terms := range plain.words {
-		q.words = append(q.words, word{terms: terms})
+		q.words = append(q.words, word{terms: slices.Clip(terms)}) // they are the scanner's own
 	}
+	plain.done()
 	for _, l := range languages[:min(maxLanguages, len(languages))] {
-		for i, terms := range a.scan(text, l.Language, true).words { // the same words, since it is the same text
+		read := a.scan(text, l.Language, true)
+		for i, terms := range read.words { // the same words, since it is the same text
 			w := &q.words[first+i]
 			if len(terms) == 0 {
 				w.dropped += l.Chunks
@@ -57,6 +58,7 @@ func (a *Analyzer) Query(text string, languages []rag.LanguageChunks) Query {
 				}
 			}
 		}
+		read.done()
 	}
 	return q
 }

@@ -1,6 +1,7 @@
 package lexical
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,7 +33,9 @@ func kindOf(r rune) kind {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
 			return inWord
-		case strings.ContainsRune("_-./@:+#&,'", r):
+		}
+		switch r {
+		case '_', '-', '.', '/', '@', ':', '+', '#', '&', ',', apostrophe:
 			return joiner
 		}
 		return gap
@@ -54,27 +57,42 @@ func kindOf(r rune) kind {
 	return gap
 }
 
-// scanner counts the terms of one text.
+// scanner finds the terms of one text after the other. What it makes of one is good until the next.
 type scanner struct {
 	*Analyzer
 	language string
 	query    bool
-	counts   map[uint32]int // of a query, without those of its words
+	loose    []uint32   // terms that are no words of a language: identifiers, numbers, pairs of characters, symbols
+	words    [][]uint32 // what the rules made of each word, in the text's order; nothing of a stop word. Only to be read
 	length   int
-	words    [][]uint32                      // what the rules made of each word, in the text's order; nothing of a stop word
-	waiting  map[string]analysis.TokenStream // words that await the rules of a language; a position is one in words
-	rules    []string                        // the keys of waiting, in the order they came
+
+	runes []rune
+	key   []byte
+	memo  map[string][]uint32 // the terms of words that were met before, by their language's rules and the word
 }
 
-// scan counts the terms of a text.
+const (
+	// maxMemo bounds the words that a scanner remembers, and maxMemoWord their bytes: about 2 MiB.
+	maxMemo     = 16_384
+	maxMemoWord = 48
+	// maxKept bounds the characters of a text whose room a scanner keeps for the next one.
+	maxKept = 1 << 16
+)
+
+// scan finds the terms of a text. The scanner is to be given back with done.
 func (a *Analyzer) scan(text, language string, query bool) *scanner {
-	s := &scanner{Analyzer: a, language: language, query: query, counts: map[uint32]int{}, waiting: map[string]analysis.TokenStream{}}
-	runes := make([]rune, 0, len(text))
+	s, ok := a.idle.Get().(*scanner)
+	if !ok {
+		s = &scanner{Analyzer: a, memo: map[string][]uint32{}}
+	}
+	s.language, s.query, s.length = language, query, 0
+	s.loose, s.words, s.runes = s.loose[:0], s.words[:0], s.runes[:0]
 	for _, r := range norm.NFKC.String(text) {
 		if kindOf(r) != passedOver {
-			runes = append(runes, r)
+			s.runes = append(s.runes, r)
 		}
 	}
+	runes := s.runes
 	for at := 0; at < len(runes); {
 		end := at + 1
 		switch k := kindOf(runes[at]); k {
@@ -91,18 +109,25 @@ func (a *Analyzer) scan(text, language string, query bool) *scanner {
 		}
 		at = end
 	}
-	for _, language := range s.rules {
-		s.stem(language)
-	}
-	if query {
-		return s
-	}
-	for _, terms := range s.words {
-		for _, term := range terms {
-			s.counts[term]++
-		}
-	}
 	return s
+}
+
+// done keeps a scanner for the next text.
+func (s *scanner) done() {
+	if len(s.runes) <= maxKept {
+		s.idle.Put(s)
+	}
+}
+
+// terms gives the terms of the text, each as often as it stands there, ascending.
+func (s *scanner) terms() []uint32 {
+	all := s.loose
+	for _, terms := range s.words {
+		all = append(all, terms...)
+	}
+	s.loose = all[:0] // with the room that it has now
+	slices.Sort(all)
+	return all
 }
 
 // compoundEnd is where the words end that begin at a place and are held together by joiners.
@@ -132,12 +157,11 @@ func compoundEnd(runes []rune, at int) int {
 
 // compound counts what stands between gaps: its words, and the whole of it where that is a name or a number.
 func (s *scanner) compound(runes []rune) {
-	pieces := split(runes)
-	joined := len(pieces) > 1 || len(pieces[0]) < len(runes)
-	if !joined {
+	if !slices.ContainsFunc(runes, joins) {
 		s.piece(runes)
 		return
 	}
+	pieces := split(runes)
 	if acronym(runes, pieces) {
 		var all []rune
 		for _, p := range pieces {
@@ -170,7 +194,7 @@ func split(runes []rune) [][]rune {
 	var pieces [][]rune
 	from := 0
 	for i := 0; i <= len(runes); i++ {
-		if i == len(runes) || kindOf(runes[i]) == joiner && !isApostrophe(runes[i]) {
+		if i == len(runes) || joins(runes[i]) {
 			if i > from {
 				pieces = append(pieces, runes[from:i])
 			}
@@ -179,6 +203,9 @@ func split(runes []rune) [][]rune {
 	}
 	return pieces
 }
+
+// joins says that a character holds two words together. An apostrophe holds parts of one.
+func joins(r rune) bool { return kindOf(r) == joiner && !isApostrophe(r) }
 
 func isApostrophe(r rune) bool { return r == apostrophe || r == '’' || r == 'ʼ' }
 
@@ -279,7 +306,7 @@ func (s *scanner) pairs(run []rune) {
 	}
 	for _, r := range run {
 		if unicode.Is(unicode.Han, r) {
-			s.counts[dimension([]byte(string(r)))]++ // not in the length: its text is counted already
+			s.loose = append(s.loose, dimension([]byte(string(r)))) // not in the length: its text is counted already
 		}
 	}
 }
@@ -289,47 +316,60 @@ func (s *scanner) whole(runes []rune) {
 	s.count([]byte(fold(strings.ToLower(string(runes[:min(maxWord, len(runes))])))))
 }
 
-// word leaves a word to the rules of its language.
+// word counts what the rules of its language make of a word.
 func (s *scanner) word(runes []rune) {
 	runes = runes[:min(maxWord, len(runes))]
 	rules := rulesFor(runes, s.language)
-	at := len(s.words)
-	s.words = append(s.words, nil)
-	if _, ruled := s.filters[rules]; !ruled {
-		s.countWord(at, strings.ToLower(string(runes)))
-		return
+	s.key = append(append(s.key[:0], rules...), 0)
+	from := len(s.key)
+	for _, r := range runes {
+		s.key = utf8.AppendRune(s.key, r)
 	}
-	if s.waiting[rules] == nil {
-		s.rules = append(s.rules, rules)
+	terms, known := s.memo[string(s.key)]
+	if !known {
+		terms = s.stem(rules, string(s.key[from:]))
+		if len(s.memo) >= maxMemo {
+			clear(s.memo)
+		}
+		if len(s.key)-from <= maxMemoWord {
+			s.memo[string(s.key)] = terms
+		}
 	}
-	term := strings.ReplaceAll(string(runes), "’", "'")
-	s.waiting[rules] = append(s.waiting[rules], &analysis.Token{Term: []byte(term), Position: at})
+	s.words = append(s.words, terms)
+	s.length += len(terms)
 }
 
-// stem counts the words that await a language's rules.
-func (s *scanner) stem(language string) {
-	stream := s.waiting[language]
-	for _, filter := range s.filters[language] {
+// stem gives the terms of a word by a language's rules, which look at each word alone. Where there are none it is kept in
+// lower case.
+func (a *Analyzer) stem(rules, word string) []uint32 {
+	filters, ruled := a.filters[rules]
+	if !ruled {
+		return appendTerm(nil, strings.ToLower(word))
+	}
+	stream := analysis.TokenStream{{Term: []byte(strings.ReplaceAll(word, "’", "'"))}}
+	for _, filter := range filters {
 		stream = filter.Filter(stream)
 	}
+	var terms []uint32
 	for _, token := range stream {
-		s.countWord(token.Position, string(token.Term))
+		terms = appendTerm(terms, string(token.Term))
 	}
+	return terms
 }
 
-// countWord counts what became of a word.
-func (s *scanner) countWord(at int, term string) {
-	if term = fold(term); term != "" {
-		s.words[at] = append(s.words[at], dimension([]byte(term)))
-		s.length++
+// appendTerm adds the term of what became of a word.
+func appendTerm(terms []uint32, word string) []uint32 {
+	if word = fold(word); word == "" {
+		return terms
 	}
+	return append(terms, dimension([]byte(word)))
 }
 
 func (s *scanner) count(term []byte) {
 	if len(term) == 0 {
 		return
 	}
-	s.counts[dimension(term)]++
+	s.loose = append(s.loose, dimension(term))
 	s.length++
 }
 

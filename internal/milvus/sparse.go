@@ -88,6 +88,26 @@ func (c *Client) SearchTerms(ctx context.Context, g Generation, query rag.TermVe
 	return candidates, err
 }
 
+// Lexical says whether a generation can be searched by terms. One that is not there yet will be made as the server can.
+func (c *Client) Lexical(ctx context.Context, g Generation) (rag.Lexical, error) {
+	state := rag.LexicalUnsupported
+	err := c.call(ctx, "look for term vectors in "+g.name(), func(native *client.GrpcClient, s server) error {
+		has, err := c.hasSparse(ctx, native, s, g)
+		switch {
+		case has || noCollection(err) && s.sparse():
+			state = rag.LexicalReady
+			return nil
+		case s.sparse():
+			state = rag.LexicalNeedsRebuild
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return state, nil
+}
+
 // needSparse gives an error of kind rag.ErrDenseOnly where the generation has no sparse column.
 func (c *Client) needSparse(ctx context.Context, native *client.GrpcClient, s server, g Generation) error {
 	has, err := c.hasSparse(ctx, native, s, g)

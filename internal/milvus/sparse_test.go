@@ -56,10 +56,16 @@ func testTerms(t *testing.T, c *Client) {
 		rows = append(rows, Row{Chunk: rag.ChunkID(i), Document: 1, Dense: unit(i), Sparse: terms(i), Metadata: rag.Metadata{"year": int64(i % 10)}})
 	}
 	rows[6].Sparse = rag.TermVector{} // a text without words
-	fill(t, c, g, rows)
 	h, err := c.Ping(t.Context())
 	must(t, err)
+	before := rag.LexicalUnsupported
+	if h.Sparse {
+		before = rag.LexicalReady // it will be
+	}
+	checkLexical(t, c, g, before)
+	fill(t, c, g, rows)
 	if !h.Sparse {
+		checkLexical(t, c, g, rag.LexicalUnsupported)
 		_, err := c.SearchTerms(t.Context(), g, terms(1), 5, nil)
 		checkDenseOnly(t, err, "lexical_unsupported")
 		if n := len(search(t, c, g, 5, nil)); n != 5 {
@@ -67,6 +73,7 @@ func testTerms(t *testing.T, c *Client) {
 		}
 		return
 	}
+	checkLexical(t, c, g, rag.LexicalReady)
 	must(t, c.Flush(t.Context(), g))
 	for _, filter := range []string{"", `{"type":"gte","key":"year","value":7}`} {
 		var f *rag.Filter
@@ -118,6 +125,13 @@ func checkTerms(t *testing.T, c *Client, g Generation, rows []Row, query rag.Ter
 	}
 }
 
+func checkLexical(t *testing.T, c *Client, g Generation, want rag.Lexical) {
+	t.Helper()
+	if got, err := c.Lexical(t.Context(), g); err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
 func checkDenseOnly(t *testing.T, err error, code string) {
 	t.Helper()
 	var p *rag.Problem
@@ -139,6 +153,7 @@ func testWithoutSparse(t *testing.T, c *Client) {
 	fill(t, c, g, []Row{row})
 	_, err = c.SearchTerms(t.Context(), g, terms(1), 5, nil)
 	checkDenseOnly(t, err, "lexical_needs_rebuild")
+	checkLexical(t, c, g, rag.LexicalNeedsRebuild)
 	if diff := gocmp.Diff([]rag.ChunkID{1}, search(t, c, g, 5, nil)); diff != "" {
 		t.Error(diff)
 	}
@@ -147,4 +162,5 @@ func testWithoutSparse(t *testing.T, c *Client) {
 	if got, err := c.SearchTerms(t.Context(), g, terms(1), 5, nil); err != nil || len(got) != 1 {
 		t.Errorf("after a rebuild: %v, %v", got, err)
 	}
+	checkLexical(t, c, g, rag.LexicalReady)
 }

@@ -108,6 +108,7 @@ type Document struct {
 	Error       *Failure  // why the newest version failed, or nil
 	Chunking    Chunking  // that the newest version is cut by; zero where the client cut it
 	Warnings    []Warning // of the newest version
+	Language    string    // of the newest version's text (ISO 639), "und" where it can't be told; empty until its chunks are embedded
 	Chunks      int       // chunks of the live version
 	CreatedAt   time.Time
 	UpdatedAt   time.Time

@@ -35,7 +35,7 @@ const (
 	DegradedLexicalDeadline = "lexical_deadline"
 )
 
-// sideShare is the part of a query's deadline that each of two sides may take: what is left is for the other's
+// sideShare is the part of the time that a query has left which each of two sides may take: the rest is for the other's
 // candidates.
 const sideShare = 0.5
 
@@ -69,16 +69,11 @@ func (r *Retriever) firstStage(ctx context.Context, q Query, res *Result) ([]rag
 	default:
 		sides = []*side{dense, lexical}
 	}
-	want, began := max(q.Candidates, q.TopK), time.Now()
-	sides, err := r.run(ctx, q, sides, want, res)
-	if err == nil && len(sides) == 0 && q.Mode == rag.ModeLexical {
-		began = time.Now()
-		sides, err = r.run(ctx, q, []*side{dense}, want, res)
+	want := max(q.Candidates, q.TopK)
+	sides, alive, err := r.vouched(ctx, q, sides, want, res)
+	if err == nil && len(sides) == 0 {
+		sides, alive, err = r.vouched(ctx, q, []*side{dense}, want, res)
 	}
-	if err != nil {
-		return nil, err
-	}
-	alive, err := r.vouch(ctx, q, sides, want, began, res)
 	res.Timings.Search, res.Timings.Lexical = max(0, dense.spent-res.Timings.Embed), lexical.spent
 	if err != nil {
 		return nil, err
@@ -128,17 +123,14 @@ func (r *Retriever) lexicalSide(q Query) *side {
 }
 
 // run has the sides search at the same time, each within its part of the time, and gives those that have candidates to
-// tell of. One that has not is noted, unless no other was asked for: then its error is given.
-func (r *Retriever) run(ctx context.Context, q Query, sides []*side, want int, res *Result) ([]*side, error) {
+// tell of. One that has not is noted. Where none has it is an error, unless dense search can take their place.
+func (r *Retriever) run(ctx context.Context, q Query, sides []*side, res *Result) ([]*side, error) {
 	alone := len(sides) == 1 && sides[0].mode == rag.ModeDense
 	limited := ctx
-	if !alone {
+	if deadline, ok := ctx.Deadline(); ok && !alone {
 		var cancel context.CancelFunc
-		limited, cancel = context.WithTimeout(ctx, time.Duration(sideShare*float64(q.Deadline)))
+		limited, cancel = context.WithTimeout(ctx, time.Duration(sideShare*float64(time.Until(deadline))))
 		defer cancel()
-	}
-	for _, s := range sides {
-		s.limit = want
 	}
 	ask(limited, sides)
 	var there []*side
@@ -156,7 +148,7 @@ func (r *Retriever) run(ctx context.Context, q Query, sides []*side, want int, r
 			res.Degraded = append(res.Degraded, r.missing(ctx, s))
 		}
 	}
-	if len(there) == 0 && len(sides) > 1 {
+	if len(there) == 0 && q.Mode != rag.ModeLexical {
 		return nil, fmt.Errorf("search collection %s: %w", q.Collection.Name, errors.Join(failures...))
 	}
 	return there, nil
@@ -202,17 +194,26 @@ func (s *side) ask(ctx context.Context) {
 	})
 }
 
-// vouch reads from the catalog which of the sides' candidates are live, and leaves the others out. Where dead rows took
-// places (those of a replaced or deleted document that are not yet removed) the sides are asked for more; where documents
-// changed since the searches began, once more.
-func (r *Retriever) vouch(ctx context.Context, q Query, sides []*side, want int, began time.Time, res *Result) (map[rag.ChunkID]rag.Hit, error) {
+// vouched has the sides search and reads from the catalog which of their candidates are live; the others are left out.
+// Where dead rows took places (those of a replaced or deleted document that are not yet removed) the sides are asked for
+// more; where documents changed since the searches began, once more. It gives the sides that did not fail, at first or
+// then.
+func (r *Retriever) vouched(ctx context.Context, q Query, sides []*side, want int, res *Result) ([]*side, map[rag.ChunkID]rag.Hit, error) {
+	for _, s := range sides {
+		s.limit = want
+	}
 	var before liveness
 	for looks := 1; ; looks++ {
+		began := time.Now()
+		var err error
+		if sides, err = r.run(ctx, q, sides, res); err != nil || len(sides) == 0 {
+			return nil, nil, err
+		}
 		looked := time.Now()
 		ids := candidatesOf(sides)
 		alive, err := r.live(ctx, q.Collection.ID, ids)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		res.Timings.Live += time.Since(looked)
 		more := false
@@ -220,15 +221,9 @@ func (r *Retriever) vouch(ctx context.Context, q Query, sides []*side, want int,
 			more = s.keep(alive, want) || more
 		}
 		if !more && (looks >= maxLooks || before.settled(began, alive, ids)) {
-			return alive, nil
+			return sides, alive, nil
 		}
-		before, began = look(alive, ids), time.Now()
-		ask(ctx, sides)
-		for _, s := range sides {
-			if s.err != nil {
-				return nil, fmt.Errorf("search collection %s: %w", q.Collection.Name, s.err)
-			}
-		}
+		before = look(alive, ids)
 	}
 }
 

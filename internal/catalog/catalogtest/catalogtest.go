@@ -52,7 +52,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"chunking of a collection", testChunking},
 		{"chunking of uploads", testChunkingOfUploads},
 		{"parents of chunks", testParents},
-		{"retrieval of a collection", testRetrieval},
+		{"changes of a collection", testChangeCollection},
 		{"chunks around hits", testChunksAt},
 		{"patch", testPatch},
 		{"patch keeps the original", testPatchKeepsOriginal},

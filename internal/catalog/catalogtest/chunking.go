@@ -30,7 +30,8 @@ func testChunking(t *testing.T, b bundle) {
 		t.Errorf("%v: the document is cut by %+v", err, first.Document.Chunking)
 	}
 	other := rag.Chunking{Strategy: rag.StrategyTokens, MaxTokens: 64}
-	changed, err := b.SetChunking(b.ctx, "t", "cut", other)
+	change := func(c *rag.Collection) error { c.Chunking = other; return nil }
+	changed, err := b.ChangeCollection(b.ctx, "t", "cut", change)
 	if err != nil || changed.Chunking != other {
 		t.Errorf("%v: changed to %+v", err, changed.Chunking)
 	}
@@ -42,7 +43,7 @@ func testChunking(t *testing.T, b bundle) {
 	if err != nil || again.Unchanged || again.Document.Chunking != other {
 		t.Errorf("%v: uploaded after the change, unchanged %v, cut by %+v", err, again.Unchanged, again.Document.Chunking)
 	}
-	if _, err := b.SetChunking(b.ctx, "t", "none", other); !errors.Is(err, rag.ErrNotFound) {
+	if _, err := b.ChangeCollection(b.ctx, "t", "none", change); !errors.Is(err, rag.ErrNotFound) {
 		t.Errorf("a collection that there is not: %v", err)
 	}
 }

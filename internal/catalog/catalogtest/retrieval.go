@@ -2,6 +2,7 @@ package catalogtest
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,32 +11,65 @@ import (
 	"github.com/redkite/redkite/internal/retrieve"
 )
 
-// testRetrieval: what a collection says of its retrieval is kept and changed member by member, and a refused change is none.
-func testRetrieval(t *testing.T, b bundle) {
+// testChangeCollection: chunking, mode and retrieval of a collection are changed together or not at all, and changes at
+// the same time lose nothing.
+func testChangeCollection(t *testing.T, b bundle) {
 	number := func(n int) *int { return &n }
-	share := func(x float64) *float64 { return &x }
-	_, err := b.CreateCollection(b.ctx, rag.Collection{Tenant: "t", Name: "ranked", BiEncoder: "bge", Dimension: 384, Retrieval: rag.NewRetrieval{Candidates: number(20)}})
+	made, err := b.CreateCollection(b.ctx, rag.Collection{Tenant: "t", Name: "ranked", BiEncoder: "bge", Dimension: 384, Retrieval: rag.NewRetrieval{Candidates: number(20)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if b.collection.Retrieval != (rag.NewRetrieval{}) {
 		t.Errorf("a collection that says nothing says %+v", b.collection.Retrieval)
 	}
-	check := func(n rag.NewRetrieval) error { return n.Over(rag.DefaultRetrieval()).Check() }
-	if _, err := b.ChangeRetrieval(b.ctx, "t", "ranked", rag.NewRetrieval{CrossWeight: share(0.7), MaxPerDocument: number(3)}, check); err != nil {
-		t.Fatal(err)
+	all := func(c *rag.Collection) error {
+		c.Chunking, c.Mode = rag.Chunking{Strategy: rag.StrategyTokens, MaxTokens: 64}, rag.ModeHybrid
+		c.Retrieval = c.Retrieval.With(rag.NewRetrieval{MaxPerDocument: number(3)})
+		return nil
 	}
-	if _, err := b.ChangeRetrieval(b.ctx, "t", "ranked", rag.NewRetrieval{CrossWeight: share(7)}, check); !errors.Is(err, rag.ErrInvalid) {
-		t.Errorf("a weight of 7: %v", err)
+	check := func(want rag.Collection) {
+		t.Helper()
+		read, err := b.Catalog.Collection(b.ctx, "t", "ranked")
+		if diff := cmp.Diff(want, read); err != nil || diff != "" {
+			t.Errorf("%v %s", err, diff)
+		}
 	}
-	if _, err := b.ChangeRetrieval(b.ctx, "other", "ranked", rag.NewRetrieval{}, check); !errors.Is(err, rag.ErrNotFound) {
+	broken := rag.Invalid("/retrieval", "no such weight")
+	if got, err := b.ChangeCollection(b.ctx, "t", "ranked", func(c *rag.Collection) error { return errors.Join(all(c), broken) }); !errors.Is(err, rag.ErrInvalid) || got.ID != 0 {
+		t.Errorf("refused: %+v, %v", got, err)
+	}
+	check(made)
+	if _, err := b.ChangeCollection(b.ctx, "other", "ranked", all); !errors.Is(err, rag.ErrNotFound) {
 		t.Errorf("another tenant's: %v", err)
 	}
-	read, err := b.Catalog.Collection(b.ctx, "t", "ranked")
-	want := rag.NewRetrieval{Candidates: number(20), CrossWeight: share(0.7), MaxPerDocument: number(3)}
-	if diff := cmp.Diff(want, read.Retrieval); err != nil || diff != "" {
+	want := made
+	_ = all(&want)
+	changed, err := b.ChangeCollection(b.ctx, "t", "ranked", all)
+	if diff := cmp.Diff(want, changed); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
+	check(want)
+
+	changes := []func(*rag.Collection) error{
+		func(c *rag.Collection) error { c.Mode = rag.ModeLexical; return nil },
+		func(c *rag.Collection) error { c.Chunking.MaxTokens = 99; return nil },
+		func(c *rag.Collection) error { c.Chunking.Overlap = 9; return nil },
+		func(c *rag.Collection) error {
+			c.Retrieval = c.Retrieval.With(rag.NewRetrieval{RerankMS: number(120)})
+			return nil
+		},
+	}
+	var wg sync.WaitGroup
+	for _, change := range changes {
+		_ = change(&want)
+		wg.Go(func() {
+			if _, err := b.ChangeCollection(b.ctx, "t", "ranked", change); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	check(want)
 }
 
 // testChunksAt: chunks around hits are of live versions only, each once, in order, and of the collection asked for.

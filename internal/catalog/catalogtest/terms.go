@@ -242,7 +242,14 @@ func testTermsOfMany(t *testing.T, b bundle) {
 		}
 		return ingester(b.Catalog, x, 2)(ctx, claim, job)
 	})
-	b.wait(t, b.put(t, upload("one", "v1")).Job.ID, rag.JobSucceeded)
+	put := b.put(t, upload("one", "v1"))
+	if put.Document.Language != "" {
+		t.Errorf("a document that nobody has read is in %q", put.Document.Language)
+	}
+	b.wait(t, put.Job.ID, rag.JobSucceeded)
+	if d := b.status(t, "one"); d.Language != "en" {
+		t.Errorf("the document is in %q", d.Language)
+	}
 	got, err := b.Frequencies(b.ctx, b.collection.ID, asked)
 	if err != nil {
 		t.Fatal(err)
