@@ -15,7 +15,7 @@ REDKITE_ONNXRUNTIME_LIBRARY ?= $(CURDIR)/.deps/lib/libonnxruntime.$(SHARED)
 export REDKITE_ONNXRUNTIME_LIBRARY
 
 # Packages whose tests need neither C nor anything under .deps/, and those also run under the race detector.
-PURE = $(shell go list ./internal/... | grep -vE '/(app|blob|milvus|onnx|tokenizer)$$')
+PURE = $(shell go list ./internal/... ./docs/... | grep -vE '/(app|blob|milvus|onnx|tokenizer)$$')
 RACE ?= $(shell go list ./internal/... | grep -vE '/app$$')
 
 .PHONY: help
