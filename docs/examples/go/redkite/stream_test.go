@@ -85,6 +85,7 @@ func TestLeavingAStream(t *testing.T) {
 	}
 	<-over
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var last error
 	for _, err := range c.Stream(ctx, "c", redkite.Question{}) {
 		last = err
