@@ -15,7 +15,7 @@ REDKITE_ONNXRUNTIME_LIBRARY ?= $(CURDIR)/.deps/lib/libonnxruntime.$(SHARED)
 export REDKITE_ONNXRUNTIME_LIBRARY
 
 # Packages whose tests need neither C nor anything under .deps/, and those also run under the race detector.
-PURE = $(shell go list ./internal/... | grep -vE '/(app|blob|milvus|onnx|tokenizer)$$')
+PURE = $(shell go list ./internal/... ./docs/... | grep -vE '/(app|blob|milvus|onnx|tokenizer)$$')
 RACE ?= $(shell go list ./internal/... | grep -vE '/app$$')
 
 .PHONY: help
@@ -126,8 +126,8 @@ chaos: deps deps-test ## Kill processes, break the network, fill the disk, and c
 
 CONTRACT_TIME ?= 10m
 .PHONY: contract
-contract: deps deps-test ## Fuzz a running server by its OpenAPI document (CONTRACT_TIME=)
-	go test ./internal/app -run TestContract -count 1 -timeout 180m -v -args -contract.time $(CONTRACT_TIME)
+contract: deps deps-test ## Fuzz a running server by its OpenAPI document, with either catalog (CONTRACT_TIME= for each)
+	go test ./internal/app -run TestContract -count 1 -timeout 180m -v -args -contract.time $(CONTRACT_TIME) -contract.postgres $(CONTRACT_TIME)
 
 .PHONY: test-pure
 test-pure: ## Build and test without cgo: needs nothing but Go

@@ -38,7 +38,7 @@ func openAnswering(s config.Settings, encoders *encoders) (httpapi.Answering, er
 	}
 	a.LLM = client
 	if s.LLMRewrite > 0 {
-		a.Rewriter = llm.Rewriter{LLM: client, Timeout: s.LLMRewrite}
+		a.Rewriter = rewriting{llm.Rewriter{LLM: client, Timeout: s.LLMRewrite}}
 	}
 	return a, nil
 }

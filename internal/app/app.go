@@ -159,7 +159,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Retriever: &retrieve.Retriever{
 			Embedder: encoders.queries, Index: index, TermIndex: index, Vocabulary: a.catalog, Lexical: analyzer, Live: a.catalog, Scorer: encoders.cross, Log: o.Log.With("component", "retrieve"),
 			Vectors: index, Around: a.catalog, Texts: texts{a.catalog, blobs}, Clips: encoders.clips, Calibration: encoders.defCE.Calibration,
-			Rewriter: rewriter(answering),
+			Rewriter: answering.Rewriter,
 		},
 		Encoders: encoders, OpenAI: httpapi.OpenAI{
 			Files: a.catalog, FileIntake: intake, Originals: blobs, Stores: a.catalog, StoreFiles: a.catalog, FileBatches: a.catalog,

@@ -31,7 +31,7 @@ type example struct {
 func examples() []example {
 	return []example{
 		{"curl/native.sh", "curl, native API", "", "/api/v1/collections"},
-		{"go/main.go", "Go standard library, native API", "", "/api/v1/collections"},
+		{"go/main.go", "docs/examples/go/redkite (Go), native API", "", "/api/v1/collections"},
 		{"python/openai_stores.py", "openai (Python)", "clients openai", "/v1/vector_stores"},
 		{"python/openai_chat.py", "openai (Python)", "clients openai", "/v1/chat/completions"},
 		{"python/cohere_rerank.py", "cohere (Python)", "clients cohere", "/v2/rerank"},

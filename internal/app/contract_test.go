@@ -5,16 +5,28 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redkite/redkite/internal/catalog/postgrestest"
+	"github.com/redkite/redkite/internal/config"
 	"github.com/redkite/redkite/internal/rag"
 )
 
-var contractTime = flag.Duration("contract.time", 75*time.Second, "how long the fuzzer of TestContract works")
+// How long the fuzzer of TestContract works, by where the catalog is.
+var (
+	contractTime     = flag.Duration("contract.time", 75*time.Second, "how long the fuzzer of TestContract works on a server with SQLite")
+	contractPostgres = flag.Duration("contract.postgres", 20*time.Second, "how long it works on a server with PostgreSQL")
+)
 
 // installed gives the path of what .setup put under .deps, or under the folder that a variable names. Where it is missing,
 // the test is skipped, unless a variable says that it must not be.
@@ -44,15 +56,31 @@ func TestContract(t *testing.T) {
 		t.Skip("takes minutes")
 	}
 	schemathesis := installed(t, "contract", "bin", "schemathesis")
-	set := settings(t, t.TempDir())
-	set.LoopbackWithoutKey, set.LogLevel = false, "error"
-	answersWith(&set, scriptedLLM(t))
+	for name, test := range map[string]struct {
+		catalog func(*testing.T) string
+		works   time.Duration
+	}{
+		"sqlite":   {func(*testing.T) string { return "" }, *contractTime},
+		"postgres": {func(t *testing.T) string { return postgrestest.Start(t).Database(t) }, *contractPostgres},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := settings(t, t.TempDir())
+			set.LoopbackWithoutKey, set.LogLevel, set.CatalogURL = false, "error", test.catalog(t)
+			answersWith(&set, faltering(t, scriptedLLM(t)))
+			fuzz(t, schemathesis, set, test.works)
+		})
+	}
+}
+
+// fuzz lets the fuzzer loose on a server of these settings.
+func fuzz(t *testing.T, schemathesis string, set config.Settings, works time.Duration) {
+	t.Helper()
 	s := start(t, set)
 	bearer := "Bearer " + s.key(rag.DefaultTenant, rag.ScopeWrite)
 	s.seed(bearer)
-	ctx, cancel := context.WithTimeout(t.Context(), 2**contractTime+time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*works+time.Minute)
 	defer cancel()
-	seconds := fmt.Sprint(int(contractTime.Seconds()))
+	seconds := fmt.Sprint(int(works.Seconds()))
 	config, err := filepath.Abs(filepath.Join("testdata", "contract.toml"))
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +98,29 @@ func TestContract(t *testing.T) {
 	if err != nil {
 		t.Errorf("the fuzzer found answers that are not in the document, or was not done: %v", err)
 	}
+}
+
+// faltering is an LLM of which every other answer, and the first, is garbage: what comes of that is described too.
+func faltering(t *testing.T, llm string) string {
+	t.Helper()
+	address, err := url.Parse(strings.TrimSuffix(llm, "/v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, asked := httputil.NewSingleHostReverseProxy(address), atomic.Int64{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1)%2 == 0 {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: }{\n\n")
+	}))
+	t.Cleanup(func() {
+		s.Close()
+		t.Logf("the LLM was asked %d times", asked.Load())
+	})
+	return s.URL + "/v1"
 }
 
 // seed puts what the fuzzer's parameters name onto a server.

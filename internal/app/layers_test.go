@@ -34,6 +34,10 @@ func allowed(pkg string) ([]string, bool) {
 		return slices.Concat(words, meaning, wire, []string{"internal/protobuf", "migrations"}), true
 	case pkg == "internal/app":
 		return slices.Concat(words, meaning, technology, []string{"internal/api", "internal/config", "migrations"}), true
+	case pkg == "docs/examples/go/redkite": // other modules import it: nothing but the standard library
+		return nil, true
+	case pkg == "docs/examples/go":
+		return []string{"docs/examples/go/redkite"}, true
 	case strings.HasPrefix(pkg, "cmd/"):
 		return []string{"internal/app", "internal/client", "internal/config", "internal/api", "internal/evaluate", "internal/rag"}, true
 	}
@@ -57,6 +61,8 @@ func TestDependenciesPointDown(t *testing.T) {
 				t.Errorf("%s: only onnx, bert and tokenizer may touch cgo", file)
 			case ours && inside != pkg && !slices.Contains(may, inside):
 				t.Errorf("%s: %s may not import %s", file, pkg, inside)
+			case !ours && strings.HasPrefix(pkg, "docs/") && strings.Contains(strings.Split(imported, "/")[0], "."):
+				t.Errorf("%s: what is in docs uses the standard library alone, not %s", file, imported)
 			}
 		}
 	}
@@ -109,7 +115,7 @@ func sources(t *testing.T) map[string][]string {
 	t.Helper()
 	const root = "../.."
 	files := map[string][]string{}
-	for _, top := range []string{"cmd", "internal", "migrations"} {
+	for _, top := range []string{"cmd", "docs", "internal", "migrations"} {
 		err := filepath.WalkDir(filepath.Join(root, top), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err

@@ -5,21 +5,12 @@ import (
 	"fmt"
 
 	"github.com/redkite/redkite/internal/answer"
-	"github.com/redkite/redkite/internal/httpapi"
 	"github.com/redkite/redkite/internal/llm"
 	"github.com/redkite/redkite/internal/retrieve"
 )
 
-// rewriting has the LLM write what searches ask for.
+// rewriting has the LLM write what searches and answers ask for.
 type rewriting struct{ llm llm.Rewriter }
-
-// rewriter gives what writes queries for searches; nil where no LLM does.
-func rewriter(a httpapi.Answering) retrieve.Rewriter {
-	if written, ok := a.Rewriter.(llm.Rewriter); ok {
-		return rewriting{written}
-	}
-	return nil
-}
 
 // Rewrite does one task.
 func (w rewriting) Rewrite(ctx context.Context, r retrieve.Rewriting) ([]string, error) {

@@ -19,17 +19,12 @@ type Counters interface {
 	Counter(ctx context.Context, c rag.Collection, name string) (answer.Counter, error)
 }
 
-// Rewriter turns the last question of a conversation into one that can be searched for alone.
-type Rewriter interface {
-	Rewrite(ctx context.Context, messages []answer.Message) (string, error)
-}
-
 // Answering is what turns hits into answers.
 type Answering struct {
 	Templates *answer.Library
 	Counters  Counters
-	LLM       answer.Generator // nil where none is set up
-	Rewriter  Rewriter         // nil where questions are searched for as they are
+	LLM       answer.Generator  // nil where none is set up
+	Rewriter  retrieve.Rewriter // that of searches; nil where questions are searched for as they are
 }
 
 // What an answer can say was degraded, besides what its search does.
@@ -120,9 +115,9 @@ func (s *Server) takePlace() (release func(), err error) {
 func (s *Server) searchedFor(ctx context.Context, q api.Ask, asked answer.Asked) (query string, degraded []string) {
 	query = asked.Question
 	if len(asked.History) > 0 && retrieve.NeedsContext(query) && s.deps.Answering.Rewriter != nil && (q.Rewrite == nil || *q.Rewrite) {
-		rewritten, err := s.deps.Answering.Rewriter.Rewrite(ctx, append(append([]answer.Message{}, asked.History...), answer.Message{Role: answer.RoleUser, Content: asked.Question}))
-		if err == nil {
-			query = rewritten
+		rewritten, err := s.deps.Answering.Rewriter.Rewrite(ctx, retrieve.Rewriting{Task: retrieve.TaskStandalone, Turns: askedTurns(asked), Count: 1})
+		if err == nil && len(rewritten) == 1 {
+			query = rewritten[0]
 		} else if ctx.Err() == nil {
 			s.log.WarnContext(ctx, "question was not rewritten", "error", err)
 			degraded = append(degraded, degradedRewrite)
@@ -132,6 +127,15 @@ func (s *Server) searchedFor(ctx context.Context, q api.Ask, asked answer.Asked)
 		query = string(runes[:maxQuery])
 	}
 	return query, degraded
+}
+
+// askedTurns is a question with the conversation before it.
+func askedTurns(asked answer.Asked) []retrieve.Turn {
+	turns := make([]retrieve.Turn, 0, len(asked.History)+1)
+	for _, m := range asked.History {
+		turns = append(turns, retrieve.Turn{Role: m.Role, Text: m.Content})
+	}
+	return append(turns, retrieve.Turn{Role: retrieve.RoleUser, Text: asked.Question})
 }
 
 // said is a piece of an answer, as a client gets it.

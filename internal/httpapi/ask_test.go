@@ -17,6 +17,7 @@ import (
 	"github.com/redkite/redkite/internal/llm"
 	"github.com/redkite/redkite/internal/llm/llmtest"
 	"github.com/redkite/redkite/internal/rag"
+	"github.com/redkite/redkite/internal/retrieve"
 )
 
 func TestAskAsJSON(t *testing.T) {
@@ -166,7 +167,15 @@ type rewriter struct {
 	err   error
 }
 
-func (r rewriter) Rewrite(context.Context, []answer.Message) (string, error) { return r.query, r.err }
+func (r rewriter) Rewrite(_ context.Context, asked retrieve.Rewriting) ([]string, error) {
+	want := retrieve.Rewriting{Task: retrieve.TaskStandalone, Count: 1, Turns: []retrieve.Turn{
+		{Role: "user", Text: "What is a kite?"}, {Role: "assistant", Text: "A bird."}, {Role: "user", Text: "How high does it fly?"},
+	}}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		return nil, errors.New(diff)
+	}
+	return []string{r.query}, r.err
+}
 
 func TestAskRefusals(t *testing.T) {
 	tests := []struct {

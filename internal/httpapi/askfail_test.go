@@ -16,26 +16,34 @@ import (
 	"github.com/redkite/redkite/internal/llm/llmtest"
 )
 
-// TestLLMThatFails: the passages come all the same, in JSON with the 502 and in a stream before the error.
-func TestLLMThatFails(t *testing.T) {
+// failure is a way for an LLM to fail: what it says before, and what the answer is then.
+type failure struct {
+	name   string
+	change func(*Deps, *Options, *llm.Config)
+	script []llmtest.Step
+	status int
+	code   string
+	said   string // of the answer's text in a stream
+}
+
+func failures() []failure {
 	brief := func(_ *Deps, _ *Options, c *llm.Config) {
 		c.First, c.Stall = 200*time.Millisecond, 200*time.Millisecond
 	}
-	tests := []struct {
-		name   string
-		change func(*Deps, *Options, *llm.Config)
-		script []llmtest.Step
-		status int
-		code   string
-	}{
-		{"down", func(_ *Deps, _ *Options, c *llm.Config) { c.URL = "http://127.0.0.1:1/v1" }, nil, 502, "llm_unavailable"},
-		{"stalls at once", brief, []llmtest.Step{llmtest.Stall()}, 502, "llm_stalled"},
-		{"stalls in the middle", brief, []llmtest.Step{llmtest.Say("They [1"), llmtest.Stall()}, 502, "llm_stalled"},
-		{"garbage", nil, []llmtest.Step{llmtest.Say("They"), llmtest.Raw("data: }{\n\n")}, 502, "llm_garbled"},
-		{"ends in the middle", nil, []llmtest.Step{llmtest.Say("They glide [1"), llmtest.Raw("data: {\"cho"), llmtest.Cut()}, 502, "llm_cut"},
-		{"a long prompt", nil, []llmtest.Step{llmtest.Refuse(400, `{"error":{"message":"maximum context length","code":"context_length_exceeded"}}`)}, 413, "prompt_too_long"},
+	return []failure{
+		{"down", func(_ *Deps, _ *Options, c *llm.Config) { c.URL = "http://127.0.0.1:1/v1" }, nil, 502, "llm_unavailable", ""},
+		{"stalls at once", brief, []llmtest.Step{llmtest.Stall()}, 502, "llm_stalled", ""},
+		{"stalls in the middle", brief, []llmtest.Step{llmtest.Say("They [1"), llmtest.Stall()}, 502, "llm_stalled", "They"},
+		{"garbage at once", nil, []llmtest.Step{llmtest.Raw("data: }{\n\n")}, 502, "llm_garbled", ""},
+		{"garbage", nil, []llmtest.Step{llmtest.Say("They"), llmtest.Raw("data: }{\n\n")}, 502, "llm_garbled", "They"},
+		{"ends in the middle", nil, []llmtest.Step{llmtest.Say("They glide [1"), llmtest.Raw("data: {\"cho"), llmtest.Cut()}, 502, "llm_cut", "They glide"},
+		{"a long prompt", nil, []llmtest.Step{llmtest.Refuse(400, `{"error":{"message":"maximum context length","code":"context_length_exceeded"}}`)}, 413, "prompt_too_long", ""},
 	}
-	for _, test := range tests {
+}
+
+// TestLLMThatFails: the passages come all the same, in JSON with the 502 and in a stream before the error.
+func TestLLMThatFails(t *testing.T) {
+	for _, test := range failures() {
 		t.Run(test.name, func(t *testing.T) {
 			server, _ := answering(t, &oracle{hits: kites()}, test.change, test.script...)
 			status, _, body := post(t, server, askPath, "", `{"query":"q"}`)
@@ -51,8 +59,16 @@ func TestLLMThatFails(t *testing.T) {
 			}
 			var last api.Problem
 			decodeInto(t, got[len(got)-1].data, &last)
-			if last.Code != test.code {
-				t.Errorf("error event %+v", last)
+			said := ""
+			for _, event := range got {
+				var delta api.Delta
+				if event.name == "delta" {
+					decodeInto(t, event.data, &delta)
+				}
+				said += delta.Text
+			}
+			if last.Code != test.code || last.Status != test.status || said != test.said {
+				t.Errorf("error event %+v after %q", last, said)
 			}
 		})
 	}

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,39 +107,6 @@ func readJSON(c *gin.Context, limit int64, into any) error {
 		return rag.Invalid("", "the request can't be read: %v", err)
 	}
 	return unmarshal(raw, "", into)
-}
-
-// unmarshal reads JSON that stands at a place in a request.
-func unmarshal(raw []byte, at string, into any) error {
-	err := json.Unmarshal(raw, into)
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		if wrong.Field != "" {
-			at += "/" + strings.ReplaceAll(wrong.Field, ".", "/")
-		}
-		return rag.Invalid(at, "%s must be %s, not %s", cmp.Or(memberOf(at), "the request"), typeName(wrong.Type), wrong.Value)
-	}
-	if err != nil {
-		return rag.Invalid(at, "the request is not valid JSON: %v", err)
-	}
-	return nil
-}
-
-// typeName is what JSON calls what a Go type holds.
-func typeName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int, reflect.Int64:
-		return "a whole number"
-	case reflect.Float64:
-		return "a number"
-	case reflect.Slice:
-		return "a list"
-	}
-	return "an object"
 }
 
 // oneOrMany reads a text or a list of texts.

@@ -32,7 +32,7 @@ func settleDocument(document *huma.OpenAPI) {
 // settleResponses is settleDocument for one operation.
 func settleResponses(op *huma.Operation, problem map[string]*huma.MediaType) {
 	for status, response := range op.Responses {
-		if status >= "400" && response.Content != nil { // "default" too
+		if status >= "400" && response.Content != nil && !ownProblem(response) { // "default" too
 			response.Content = problem
 		}
 	}
@@ -48,4 +48,10 @@ func settleResponses(op *huma.Operation, problem map[string]*huma.MediaType) {
 			op.Responses["200"] = &huma.Response{Description: "Done: the job is over.", Content: accepted.Content, Headers: accepted.Headers}
 		}
 	}
+}
+
+// ownProblem reports whether an error is described by a type of ours, such as AskProblem, which has more members.
+func ownProblem(response *huma.Response) bool {
+	own := response.Content["application/problem+json"]
+	return own != nil && own.Schema != nil && strings.HasSuffix(own.Schema.Ref, "Problem")
 }

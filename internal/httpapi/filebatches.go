@@ -34,34 +34,30 @@ func (s *Server) fileBatchRoutes() []route {
 		{
 			method: http.MethodPost, path: batches, id: "openai-create-file-batch", tag: "openai", summary: "Attach up to 2,000 files to a vector store",
 			about:   "All of them, or none where one does not exist.",
-			request: reflect.TypeFor[openai.NewFileBatch](), response: one, handle: s.postFileBatch,
+			request: reflect.TypeFor[openai.NewFileBatch](), response: one, handle: s.inStore(s.postFileBatch),
 		},
 		{
 			method: http.MethodGet, path: batches + "/:batch", id: "openai-get-file-batch", tag: "openai", summary: "Show a file batch",
-			response: one, handle: func(c *gin.Context) (any, error) {
-				batch, err := s.fileBatch(c)
+			response: one, handle: s.inStore(func(c *gin.Context, collection rag.Collection) (any, error) {
+				batch, err := s.fileBatch(c, collection)
 				return polledBatch(c, batch), err
-			},
+			}),
 		},
 		{
 			method: http.MethodPost, path: batches + "/:batch/cancel", id: "openai-cancel-file-batch", tag: "openai", summary: "Cancel a file batch",
 			about:    "Files that are searchable already stay so. A batch that is over is answered as it is.",
-			response: one, handle: s.cancelFileBatch,
+			response: one, handle: s.inStore(s.cancelFileBatch),
 		},
 		{
 			method: http.MethodGet, path: batches + "/:batch/files", id: "openai-list-file-batch-files", tag: "openai", summary: "List a file batch's files",
-			query: pageQuery(maxStorePage, usualStorePage, filterQuery()), response: reflect.TypeFor[openai.Page[openai.VectorStoreFile]](), handle: s.listBatchFiles,
+			query: pageQuery(maxStorePage, usualStorePage, filterQuery()), response: reflect.TypeFor[openai.Page[openai.VectorStoreFile]](), handle: s.inStore(s.listBatchFiles),
 		},
 	}
 }
 
-// fileBatch finds the batch that a path names, in the vector store that it names.
-func (s *Server) fileBatch(c *gin.Context) (rag.Batch, error) {
+// fileBatch finds the batch that a path names, in the collection that it names.
+func (s *Server) fileBatch(c *gin.Context, collection rag.Collection) (rag.Batch, error) {
 	ctx := c.Request.Context()
-	collection, err := s.store(c)
-	if err != nil {
-		return rag.Batch{}, err
-	}
 	missing := &rag.Problem{Kind: rag.ErrNotFound, Code: "file_batch_not_found", Message: fmt.Sprintf(
 		"there is no file batch %q in vector store %q; check the id", clipped(c.Param("batch")), clipped(c.Param("store")))}
 	id, ok := openai.ParseBatchID(c.Param("batch"))
@@ -88,17 +84,14 @@ func polledBatch(c *gin.Context, b rag.Batch) openai.VectorStoreFileBatch {
 	return out
 }
 
-func (s *Server) postFileBatch(c *gin.Context) (any, error) {
+func (s *Server) postFileBatch(c *gin.Context, collection rag.Collection) (any, error) {
 	ctx := c.Request.Context()
-	collection, err := s.store(c)
-	if err != nil {
-		return nil, err
-	}
 	var request openai.NewFileBatch
 	if err := readJSON(c, maxTextsJSON, &request); err != nil {
 		return nil, err
 	}
 	var attachments []rag.Attachment
+	var err error
 	switch {
 	case (len(request.FileIDs) == 0) == (len(request.Files) == 0):
 		err = rag.Invalid("/file_ids", "give either file_ids or files, and at least one file")
@@ -199,9 +192,9 @@ func (s *Server) attachEach(ctx context.Context, collection rag.Collection, file
 	return out, nil
 }
 
-func (s *Server) cancelFileBatch(c *gin.Context) (any, error) {
+func (s *Server) cancelFileBatch(c *gin.Context, collection rag.Collection) (any, error) {
 	ctx := c.Request.Context()
-	batch, err := s.fileBatch(c)
+	batch, err := s.fileBatch(c, collection)
 	if err != nil {
 		return nil, err
 	}
@@ -217,9 +210,9 @@ func (s *Server) cancelFileBatch(c *gin.Context) (any, error) {
 	return polledBatch(c, batch), nil
 }
 
-func (s *Server) listBatchFiles(c *gin.Context) (any, error) {
+func (s *Server) listBatchFiles(c *gin.Context, collection rag.Collection) (any, error) {
 	ctx := c.Request.Context()
-	batch, err := s.fileBatch(c)
+	batch, err := s.fileBatch(c, collection)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ func (s *Server) native() {
 	huma.DefaultArrayNullable = false // lists are never null; the library's own switch, a variable of its package
 	config := huma.DefaultConfig("redkite", s.options.Version)
 	config.Info.Description = "Retrieval for LLM chatbots: documents in over HTTP, reranked passages out."
+	config.Formats = map[string]huma.Format{"application/json": format(), "json": format()}
 	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"key": {Type: "http", Scheme: "bearer", Description: "An API key, made by 'redkite keys create'. From the server's own machine none is needed unless the server says so."},

@@ -50,7 +50,7 @@ func TestOpenAIErrors(t *testing.T) {
 		{"POST", batches, object{"files": []object{{"file_id": id}, {"file_id": id}}}, 400, "invalid_request_error", "files[1].file_id", nil},
 		{"POST", batches, object{"files": []object{{"file_id": id, "attributes": object{"a": nil}}}}, 400, "invalid_request_error", "files[0].attributes.a", nil},
 		{"POST", stores, object{"name": "x", "expires_after": object{"anchor": "last_active_at", "days": 7}}, 400, "invalid_request_error", "expires_after", "expiry_unsupported"},
-		{"POST", stores, object{"name": "x", "metadata": object{"a": 1}}, 400, "invalid_request_error", "metadata", nil},
+		{"POST", stores, object{"name": "x", "metadata": object{"a": 1}}, 400, "invalid_request_error", "metadata.a", nil},
 		{"POST", stores, object{"name": "x", "file_ids": []string{"file-99"}}, 404, "not_found_error", "file_ids[0]", "file_not_found"},
 		{"POST", stores, object{"name": "x", "file_ids": ids[:501]}, 400, "invalid_request_error", "file_ids", nil},
 		{"POST", files + "/" + id, object{}, 404, "not_found_error", nil, "file_not_found"},

@@ -146,8 +146,7 @@ func (s *Server) humaErrors() {
 		for _, err := range errs {
 			var detail huma.ErrorDetailer
 			if errors.As(err, &detail) {
-				d := detail.ErrorDetail()
-				details = append(details, api.ProblemDetail{Pointer: pointer(d.Location), Detail: d.Message})
+				details = append(details, problemDetail(detail.ErrorDetail()))
 			} else if err != nil {
 				problem.Err = errors.Join(problem.Err, err)
 			}
@@ -162,6 +161,14 @@ func (s *Server) humaErrors() {
 		p.Errors = details
 		return &problemError{p}
 	}
+}
+
+// problemDetail is one thing that huma found. Of what could not be decoded it knows no place: format has put that behind.
+func problemDetail(d *huma.ErrorDetail) api.ProblemDetail {
+	if at := strings.LastIndex(d.Message, placed+"/"); at > 0 && d.Location == "body" {
+		return api.ProblemDetail{Pointer: d.Message[at+len(placed):], Detail: d.Message[:at]}
+	}
+	return api.ProblemDetail{Pointer: pointer(d.Location), Detail: d.Message}
 }
 
 // kindOf gives the kind of a status that huma chose; its 422 is our 400.

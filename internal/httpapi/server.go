@@ -270,7 +270,7 @@ func (s *Server) Handler() http.Handler { return withVerbs(s.engine) }
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
+	maxHeaderBytes    = 128 << 10 // a filter in an address may have 8000 code points, each written with up to 12 bytes
 )
 
 // Serve answers on listener until ctx ends; then it takes no more and gives requests in work DrainTimeout to end.

@@ -20,11 +20,7 @@ import (
 const contentPiece = 64 << 10
 
 // storeFileContent writes a document's text in pieces, since it may be large.
-func (s *Server) storeFileContent(c *gin.Context) (any, error) {
-	collection, err := s.store(c)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) storeFileContent(c *gin.Context, collection rag.Collection) (any, error) {
 	text, err := s.deps.Texts.OpenText(c.Request.Context(), collection.ID, c.Param("file"))
 	if err != nil {
 		return nil, err

@@ -40,34 +40,34 @@ func (s *Server) storeFileRoutes() []route {
 		{
 			method: http.MethodPost, path: files, id: "openai-create-vector-store-file", tag: "openai", summary: "Attach a file to a vector store",
 			about:   "It becomes a document whose id is the file's. A file that is attached already gets these attributes.",
-			request: reflect.TypeFor[openai.NewStoreFile](), response: one, handle: s.postStoreFile,
+			request: reflect.TypeFor[openai.NewStoreFile](), response: one, handle: s.inStore(s.postStoreFile),
 		},
 		{
 			method: http.MethodGet, path: files, id: "openai-list-vector-store-files", tag: "openai", summary: "List a vector store's files",
 			about: "All documents of the collection, also those that came by the native API.",
-			query: pageQuery(maxStorePage, usualStorePage, filterQuery()), response: reflect.TypeFor[openai.Page[openai.VectorStoreFile]](), handle: s.listStoreFiles,
+			query: pageQuery(maxStorePage, usualStorePage, filterQuery()), response: reflect.TypeFor[openai.Page[openai.VectorStoreFile]](), handle: s.inStore(s.listStoreFiles),
 		},
 		{
 			method: http.MethodGet, path: files + "/:file", id: "openai-get-vector-store-file", tag: "openai", summary: "Show a vector store's file",
-			response: one, handle: func(c *gin.Context) (any, error) {
-				_, d, err := s.storeFile(c)
+			response: one, handle: s.inStore(func(c *gin.Context, collection rag.Collection) (any, error) {
+				d, err := s.storeFile(c, collection)
 				return polled(c, d), err
-			},
+			}),
 		},
 		{
 			method: http.MethodPost, path: files + "/:file", id: "openai-update-vector-store-file", tag: "openai", summary: "Change a file's attributes",
 			about:   "Until the change is searchable, whole, search returns the old ones; the answer waits for that, 10 s at most.",
-			request: reflect.TypeFor[openai.StoreFilePatch](), response: one, handle: s.patchStoreFile,
+			request: reflect.TypeFor[openai.StoreFilePatch](), response: one, handle: s.inStore(s.patchStoreFile),
 		},
 		{
 			method: http.MethodDelete, path: files + "/:file", id: "openai-delete-vector-store-file", tag: "openai", summary: "Take a file out of a vector store",
 			about:    "Search stops returning it at once. The file stays.",
-			response: reflect.TypeFor[openai.Deleted](), handle: s.deleteStoreFile,
+			response: reflect.TypeFor[openai.Deleted](), handle: s.inStore(s.deleteStoreFile),
 		},
 		{
 			method: http.MethodGet, path: files + "/:file/content", id: "openai-vector-store-file-content", tag: "openai", summary: "Read a file's text",
 			about:    "As it was parsed; 404 before it is searchable.",
-			response: reflect.TypeFor[openai.StoreFileContent](), handle: s.storeFileContent,
+			response: reflect.TypeFor[openai.StoreFileContent](), handle: s.inStore(s.storeFileContent),
 		},
 	}
 }
@@ -92,16 +92,12 @@ func statesAsked(c *gin.Context) ([]rag.Status, error) {
 }
 
 // storeFile finds the document that a path names.
-func (s *Server) storeFile(c *gin.Context) (rag.Collection, rag.Document, error) {
-	collection, err := s.store(c)
-	if err != nil {
-		return rag.Collection{}, rag.Document{}, err
-	}
+func (s *Server) storeFile(c *gin.Context, collection rag.Collection) (rag.Document, error) {
 	d, err := s.deps.Documents.Document(c.Request.Context(), collection.ID, c.Param("file"))
 	if errors.Is(err, rag.ErrNotFound) {
 		err = noStoreFile(c)
 	}
-	return collection, d, err
+	return d, err
 }
 
 func noStoreFile(c *gin.Context) error {
@@ -117,12 +113,8 @@ func polled(c *gin.Context, d rag.Document) openai.VectorStoreFile {
 	return out
 }
 
-func (s *Server) postStoreFile(c *gin.Context) (any, error) {
+func (s *Server) postStoreFile(c *gin.Context, collection rag.Collection) (any, error) {
 	ctx := c.Request.Context()
-	collection, err := s.store(c)
-	if err != nil {
-		return nil, err
-	}
 	var request openai.NewStoreFile
 	if err := readJSON(c, maxJSON, &request); err != nil {
 		return nil, err
@@ -213,12 +205,8 @@ func (s *Server) strategy(ctx context.Context, collection rag.Collection, c *ope
 	return &fits, err
 }
 
-func (s *Server) listStoreFiles(c *gin.Context) (any, error) {
+func (s *Server) listStoreFiles(c *gin.Context, collection rag.Collection) (any, error) {
 	ctx := c.Request.Context()
-	collection, err := s.store(c)
-	if err != nil {
-		return nil, err
-	}
 	states, err := statesAsked(c)
 	if err != nil {
 		return nil, err
@@ -237,10 +225,9 @@ func (s *Server) listStoreFiles(c *gin.Context) (any, error) {
 	return pageOf(found, limit, at, openai.StoreFileOf, func(f openai.VectorStoreFile) string { return f.ID }), nil
 }
 
-func (s *Server) patchStoreFile(c *gin.Context) (any, error) {
+func (s *Server) patchStoreFile(c *gin.Context, collection rag.Collection) (any, error) {
 	ctx := c.Request.Context()
-	collection, _, err := s.storeFile(c)
-	if err != nil {
+	if _, err := s.storeFile(c, collection); err != nil {
 		return nil, err
 	}
 	var raw json.RawMessage
@@ -271,16 +258,12 @@ func (s *Server) patchStoreFile(c *gin.Context) (any, error) {
 			return nil, err
 		}
 	}
-	_, d, err := s.storeFile(c)
+	d, err := s.storeFile(c, collection)
 	return polled(c, d), err
 }
 
-func (s *Server) deleteStoreFile(c *gin.Context) (any, error) {
-	collection, err := s.store(c)
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.deps.Documents.DeleteDocument(c.Request.Context(), collection.ID, c.Param("file"))
+func (s *Server) deleteStoreFile(c *gin.Context, collection rag.Collection) (any, error) {
+	_, err := s.deps.Documents.DeleteDocument(c.Request.Context(), collection.ID, c.Param("file"))
 	if errors.Is(err, rag.ErrNotFound) {
 		err = noStoreFile(c)
 	}

@@ -20,12 +20,8 @@ const (
 )
 
 // searchStore searches natively for each of a request's queries.
-func (s *Server) searchStore(c *gin.Context) (any, error) {
+func (s *Server) searchStore(c *gin.Context, collection rag.Collection) (any, error) {
 	ctx := c.Request.Context()
-	collection, err := s.store(c)
-	if err != nil {
-		return nil, err
-	}
 	var request openai.StoreSearch
 	if err := readJSON(c, maxJSON, &request); err != nil {
 		return nil, err

@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -89,8 +87,8 @@ func (s *Server) stageDocument(c *gin.Context, u *upload, d api.NewDocument, at 
 // decode reads JSON as a type of the API and checks it against the type's schema, as huma does for other requests.
 func (s *Server) decode(raw []byte, into any) error {
 	var loose any
-	if err := json.Unmarshal(raw, &loose); err != nil {
-		return rag.Invalid("", "the body is not valid JSON: %v", err)
+	if err := unmarshal(raw, "", &loose); err != nil {
+		return err
 	}
 	schema := s.schemas.Schema(reflect.TypeOf(into).Elem(), true, "")
 	result := &huma.ValidateResult{}
@@ -103,8 +101,5 @@ func (s *Server) decode(raw []byte, into any) error {
 		}
 		return rag.Invalid("", "%v", result.Errors[0])
 	}
-	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
-		return rag.Invalid("", "the body can't be read: %v", err)
-	}
-	return nil
+	return unmarshal(raw, "", into)
 }

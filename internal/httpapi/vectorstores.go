@@ -63,27 +63,34 @@ func (s *Server) storeRoutes() []route {
 		{
 			method: http.MethodGet, path: store, id: "openai-get-vector-store", tag: "openai", summary: "Show a vector store",
 			about:    "By its id, or by its collection's name; so everywhere below.",
-			response: one, handle: func(c *gin.Context) (any, error) {
-				collection, err := s.store(c)
-				if err != nil {
-					return nil, err
-				}
+			response: one, handle: s.inStore(func(c *gin.Context, collection rag.Collection) (any, error) {
 				return s.showStore(c.Request.Context(), collection.ID)
-			},
+			}),
 		},
 		{
 			method: http.MethodPost, path: store, id: "openai-modify-vector-store", tag: "openai", summary: "Change a vector store's name or metadata",
-			request: reflect.TypeFor[openai.VectorStorePatch](), response: one, handle: s.patchStore,
+			request: reflect.TypeFor[openai.VectorStorePatch](), response: one, handle: s.inStore(s.patchStore),
 		},
 		{
 			method: http.MethodDelete, path: store, id: "openai-delete-vector-store", tag: "openai", summary: "Delete a vector store",
 			about:    "With the collection and its documents, at once. Files stay.",
-			response: reflect.TypeFor[openai.Deleted](), handle: s.deleteStore,
+			response: reflect.TypeFor[openai.Deleted](), handle: s.inStore(s.deleteStore),
 		},
 		{
 			method: http.MethodPost, path: store + "/search", id: "openai-search-vector-store", tag: "openai", summary: "Find passages",
-			request: reflect.TypeFor[openai.StoreSearch](), response: reflect.TypeFor[openai.StoreSearchPage](), handle: s.searchStore,
+			request: reflect.TypeFor[openai.StoreSearch](), response: reflect.TypeFor[openai.StoreSearchPage](), handle: s.inStore(s.searchStore),
 		},
+	}
+}
+
+// inStore gives a handler the collection that its path names.
+func (s *Server) inStore(handle func(*gin.Context, rag.Collection) (any, error)) func(*gin.Context) (any, error) {
+	return func(c *gin.Context) (any, error) {
+		collection, err := s.store(c)
+		if err != nil {
+			return nil, err
+		}
+		return handle(c, collection)
 	}
 }
 
@@ -249,12 +256,8 @@ func checkPairs(pairs map[string]any, at string) error {
 	return nil
 }
 
-func (s *Server) patchStore(c *gin.Context) (any, error) {
+func (s *Server) patchStore(c *gin.Context, collection rag.Collection) (any, error) {
 	ctx := c.Request.Context()
-	collection, err := s.store(c)
-	if err != nil {
-		return nil, err
-	}
 	var request openai.VectorStorePatch
 	if err := readJSON(c, maxJSON, &request); err != nil {
 		return nil, err
@@ -282,11 +285,7 @@ func (s *Server) patchStore(c *gin.Context) (any, error) {
 	return s.showStore(ctx, collection.ID)
 }
 
-func (s *Server) deleteStore(c *gin.Context) (any, error) {
-	collection, err := s.store(c)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) deleteStore(c *gin.Context, collection rag.Collection) (any, error) {
 	if _, err := s.deps.Collections.DeleteCollection(c.Request.Context(), collection.Tenant, collection.Name); err != nil {
 		return nil, err
 	}
