@@ -6,9 +6,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"strings"
+
 	"github.com/redkite/redkite/internal/parse"
 	"github.com/redkite/redkite/internal/rag"
-	"strings"
 )
 
 func TestBindKnowsWhereEachDocumentStands(t *testing.T) {
