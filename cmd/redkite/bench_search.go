@@ -11,6 +11,7 @@ import (
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/client"
 	"github.com/redkite/redkite/internal/evaluate"
+	"github.com/redkite/redkite/internal/rag"
 )
 
 // benchSearchCommand measures a running server's searches.
@@ -21,6 +22,7 @@ type benchSearchCommand struct {
 	Clients    []int  `default:"1,2,4,8" help:"Clients that ask at once: a round for each number."`
 	Requests   int    `default:"200" help:"Searches a round; queries are asked in turn, again from the first where there are fewer."`
 	Candidates int    `help:"Chunks that the cross-encoder reads. Defaults to the server's."`
+	Mode       string `enum:",dense,lexical,hybrid" default:"" help:"Which searches find candidates: dense, lexical or hybrid. Defaults to the collection's."`
 	Rerank     bool   `default:"true" negatable:"" help:"Let the cross-encoder order the candidates."`
 	Plot       string `type:"path" help:"Draw the percentiles into this file: .svg, .png or .pdf."`
 	connection `embed:""`
@@ -86,7 +88,7 @@ func (c benchSearchCommand) Run(ctx context.Context, o output) error {
 }
 
 func (c benchSearchCommand) request(text string) api.Search {
-	return api.Search{Query: text, Candidates: c.Candidates, Rerank: &c.Rerank}
+	return api.Search{Query: text, Candidates: c.Candidates, Mode: rag.Mode(c.Mode), Rerank: &c.Rerank}
 }
 
 // answer is what one search gave.
