@@ -24,13 +24,13 @@ type Answering struct {
 	Templates *answer.Library
 	Counters  Counters
 	LLM       answer.Generator  // nil where none is set up
-	Rewriter  retrieve.Rewriter // that of searches; nil where questions are searched for as they are
+	Rewriter  retrieve.Rewriter // that of searches; nil where questions are combined with those before them
 }
 
 // What an answer can say was degraded, besides what its search does.
 const (
 	degradedRelevance = "relevance_unknown" // nothing was reranked: no hit could be held against the least relevance
-	degradedRewrite   = "rewrite_failed"    // the question was searched for as it is
+	degradedRewrite   = "rewrite_failed"    // the question was searched for with those before it
 )
 
 // maxQuery bounds what is searched for, in code points, as the schema of a search does; the LLM is asked all of it.
@@ -111,22 +111,32 @@ func (s *Server) takePlace() (release func(), err error) {
 	}
 }
 
-// searchedFor is what a question is searched for by: where it needs the conversation before it, as the LLM rewrites it.
+// searchedFor is what a question is searched for by: where it needs the conversation before it, as the LLM rewrites it, else
+// combined with that, as a search with messages does.
 func (s *Server) searchedFor(ctx context.Context, q api.Ask, asked answer.Asked) (query string, degraded []string) {
 	query = asked.Question
-	if len(asked.History) > 0 && retrieve.NeedsContext(query) && s.deps.Answering.Rewriter != nil && (q.Rewrite == nil || *q.Rewrite) {
-		rewritten, err := s.deps.Answering.Rewriter.Rewrite(ctx, retrieve.Rewriting{Task: retrieve.TaskStandalone, Turns: askedTurns(asked), Count: 1})
-		if err == nil && len(rewritten) == 1 {
-			query = rewritten[0]
-		} else if ctx.Err() == nil {
-			s.log.WarnContext(ctx, "question was not rewritten", "error", err)
-			degraded = append(degraded, degradedRewrite)
-		}
+	if len(asked.History) > 0 && retrieve.NeedsContext(query) && (q.Rewrite == nil || *q.Rewrite) {
+		query, degraded = s.standalone(ctx, askedTurns(asked))
 	}
 	if runes := []rune(query); len(runes) > maxQuery {
 		query = string(runes[:maxQuery])
 	}
 	return query, degraded
+}
+
+func (s *Server) standalone(ctx context.Context, turns []retrieve.Turn) (query string, degraded []string) {
+	if s.deps.Answering.Rewriter == nil {
+		return retrieve.Combined(turns), nil
+	}
+	rewritten, err := s.deps.Answering.Rewriter.Rewrite(ctx, retrieve.Rewriting{Task: retrieve.TaskStandalone, Turns: turns, Count: 1})
+	if err == nil && len(rewritten) == 1 {
+		return rewritten[0], nil
+	}
+	if ctx.Err() == nil {
+		s.log.WarnContext(ctx, "question was not rewritten", "error", err)
+		degraded = append(degraded, degradedRewrite)
+	}
+	return retrieve.Combined(turns), degraded
 }
 
 // askedTurns is a question with the conversation before it.

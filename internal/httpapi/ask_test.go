@@ -147,7 +147,7 @@ func TestQuestionsOfConversationsAreRewritten(t *testing.T) {
 	}{
 		{"rewritten", body + `}`, rewriter{"How high does a kite fly?", nil}, "How high does a kite fly?", ""},
 		{"as it is", body + `,"rewrite":false}`, rewriter{"x", nil}, "How high does it fly?", ""},
-		{"the rewriter fails", body + `}`, rewriter{"", errors.New("down")}, "How high does it fly?", "rewrite_failed"},
+		{"the rewriter fails", body + `}`, rewriter{"", errors.New("down")}, "How high does it fly?\nWhat is a kite?", "rewrite_failed"},
 		{"a first question", `{"query":"How high?"}`, rewriter{"x", nil}, "How high?", ""},
 	}
 	for _, test := range tests {
