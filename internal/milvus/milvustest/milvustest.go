@@ -35,9 +35,11 @@ type Server struct {
 	pid     int           // of the shell that leads its process group
 }
 
-// Start runs the program command, with env added to its environment, until answers says that it answers.
+// Start runs the program command, with env added to its environment, until answers says that it answers. It waits for
+// servers that other tests have started, in whatever process, to be gone.
 func Start(t testing.TB, command string, answers func(address string) bool, env ...string) *Server {
 	t.Helper()
+	alone(t)
 	s := &Server{t: t, command: command, answers: answers, env: env}
 	t.Cleanup(s.Stop)
 	for range 3 { // its launcher may give our port to another part of the server; then it ends at once
@@ -51,6 +53,20 @@ func Start(t testing.TB, command string, answers func(address string) bool, env 
 	log, _ := os.ReadFile(s.log())
 	t.Fatalf("the Milvus server does not answer; its log ends: %s", log[max(0, len(log)-4000):])
 	return nil
+}
+
+// alone holds the machine's one place for a server until the test is over: the etcd inside always takes the same port, so a
+// second server would not start, or not come back after it was killed.
+func alone(t testing.TB) {
+	t.Helper()
+	place, err := os.OpenFile(filepath.Join(os.TempDir(), "redkite-test-milvus-server.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { place.Close() })
+	if err := syscall.Flock(int(place.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatalf("wait for other tests' Milvus servers to be gone: %v", err)
+	}
 }
 
 // FreePort gives a port on which nothing listens, and which the system gives to nobody who asks for any port: so it is
