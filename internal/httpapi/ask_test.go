@@ -132,7 +132,7 @@ func TestConversations(t *testing.T) {
 		t.Fatalf("%d %s", status, text)
 	}
 	asked := model.Requests()[0].Messages
-	if len(asked) != 4 || !strings.HasSuffix(asked[0].Content, "\n\nBe brief.") || asked[2].Content != "A bird, or a toy." || !strings.HasSuffix(asked[3].Content, "How high does it fly?") || l.asked[0].Text != "How high does it fly?" {
+	if len(asked) != 4 || !strings.HasSuffix(asked[0].Content, "\n\nBe brief.") || asked[2].Content != "A bird, or a toy." || !strings.HasSuffix(asked[3].Content, "How high does it fly?") || l.asked[0].Text != "How high does it fly?\nWhat is a kite?" {
 		t.Errorf("searched for %q, asked %+v", l.asked[0].Text, asked)
 	}
 }
