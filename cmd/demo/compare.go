@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/redkite/redkite/internal/api"
 	"github.com/redkite/redkite/internal/client"
+	"github.com/redkite/redkite/internal/rag"
 )
 
 const (
@@ -15,10 +17,10 @@ const (
 	columnWide = placeWide + 7 // two of them, and the rank, fit into 100 columns
 )
 
-// compare asks once without and once with the cross-encoder and prints both orders side by side.
+// compare asks the bi-encoder alone and with the defaults, and prints both orders side by side.
 func compare(ctx context.Context, c *client.Client, question string) error {
 	plain := false
-	dense, err := c.Search(ctx, collection, api.Search{Query: question, TopK: shownHits, Rerank: &plain})
+	dense, err := c.Search(ctx, collection, api.Search{Query: question, TopK: shownHits, Mode: rag.ModeDense, Rerank: &plain})
 	if err != nil {
 		return err
 	}
@@ -27,7 +29,7 @@ func compare(ctx context.Context, c *client.Client, question string) error {
 		return err
 	}
 	fmt.Printf("\n%s\n", question)
-	fmt.Printf("    %-*s  %s\n", columnWide, "bi-encoder's order (cosine)", "blended order (blend, logit, place on the left)")
+	fmt.Printf("    %-*s  %s\n", columnWide, "bi-encoder's order (cosine)", "reranked order (blend, logit, bi-encoder's place)")
 	for i := range max(len(dense.Hits), len(reranked.Hits)) {
 		var left, right string
 		if i < len(dense.Hits) {
@@ -36,7 +38,7 @@ func compare(ctx context.Context, c *client.Client, question string) error {
 		}
 		if i < len(reranked.Hits) {
 			h := reranked.Hits[i]
-			right = fmt.Sprintf("%s %s  %2d  %s", score(5, h.Scores.Blend), score(6, h.Scores.RerankLogit), h.DenseRank, place(h))
+			right = fmt.Sprintf("%s %s  %2s  %s", score(5, h.Scores.Blend), score(6, h.Scores.RerankLogit), rank(h.DenseRank), place(h))
 		}
 		fmt.Printf("%2d. %-*s  %s\n", i+1, columnWide, left, right)
 	}
@@ -47,6 +49,14 @@ func compare(ctx context.Context, c *client.Client, question string) error {
 		fmt.Println("    degraded:", d)
 	}
 	return nil
+}
+
+// rank writes a place; - where the bi-encoder's search did not find the hit, and that for words did.
+func rank(r int) string {
+	if r == 0 {
+		return "-"
+	}
+	return strconv.Itoa(r)
 }
 
 // score writes a score that may not have been computed.

@@ -185,9 +185,13 @@ func (c compareCommand) ask(ctx context.Context, o output, server *client.Client
 	p := newProgress(o, len(l.Queries), map[bool]string{false: "queries, bi-encoder", true: "queries, reranked"}[rerank])
 	defer p.finish()
 	var sum cutQuality
+	mode := rag.Mode("") // the default's, where the cross-encoder orders
+	if !rerank {
+		mode = rag.ModeDense
+	}
 	for _, q := range l.Queries {
 		result, err := server.Search(ctx, collection, api.Search{
-			Query: q.Text, TopK: c.Candidates, Candidates: c.Candidates, Rerank: &rerank, DeadlineMS: int(evalDeadline.Milliseconds()),
+			Query: q.Text, Mode: mode, TopK: c.Candidates, Candidates: c.Candidates, Rerank: &rerank, DeadlineMS: int(evalDeadline.Milliseconds()),
 		})
 		p.add(1, q.ID)
 		var refused *client.Error
