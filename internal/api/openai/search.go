@@ -69,6 +69,8 @@ func ScoreOf(s rag.Scores) float64 {
 		return *s.Relevance
 	case s.Dense != nil:
 		return min(1, max(0, *s.Dense))
+	case s.Fused != nil: // found by its words alone, beside a search by meaning
+		return min(1, max(0, *s.Fused))
 	case s.Lexical != nil:
 		return *s.Lexical / (1 + *s.Lexical) // BM25 has no upper end
 	}
