@@ -125,17 +125,21 @@ func (c collections) Chunking(ctx context.Context, of rag.Collection, asked api.
 
 // Change settles what a collection's members are to be, each over what it has, and writes them.
 func (c collections) Change(ctx context.Context, tenant, name string, asked api.CollectionPatch) (rag.Collection, error) {
-	found, err := c.Collection(ctx, tenant, name)
-	if err != nil {
-		return rag.Collection{}, err
-	}
-	encoder, err := c.encoders.open(ctx, found.BiEncoder) // before the transaction: it may take long
-	if err != nil {
-		return rag.Collection{}, err
+	var maxTokens int
+	if asked.Chunking != nil {
+		found, err := c.Collection(ctx, tenant, name)
+		if err != nil {
+			return rag.Collection{}, err
+		}
+		encoder, err := c.encoders.open(ctx, found.BiEncoder) // before the transaction: it may take long
+		if err != nil {
+			return rag.Collection{}, err
+		}
+		maxTokens = encoder.MaxTokens()
 	}
 	return c.ChangeCollection(ctx, tenant, name, func(to *rag.Collection) error {
 		if asked.Chunking != nil {
-			settled, err := chunk.Settle(rag.NewChunking(*asked.Chunking), to.Chunking, encoder.MaxTokens())
+			settled, err := chunk.Settle(rag.NewChunking(*asked.Chunking), to.Chunking, maxTokens)
 			if err != nil {
 				return err
 			}
