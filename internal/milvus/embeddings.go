@@ -19,12 +19,7 @@ func (c *Client) Embeddings(ctx context.Context, g Generation, ids []rag.ChunkID
 	for ids := range slices.Chunk(ids, batchRows) {
 		operation := fmt.Sprintf("read %d vectors of %s", len(ids), g.name())
 		err := c.use(ctx, g, operation, func(native *client.GrpcClient, _ server) error {
-			rows, err := native.Query(ctx, g.name(), nil, columnChunk+" in "+list(ids), []string{columnChunk, columnDense},
-				client.WithSearchQueryConsistencyLevel(entity.ClStrong), client.WithLimit(queryRows))
-			if err != nil {
-				return err
-			}
-			return readVectors(rows, found)
+			return vectors(ctx, native, g, ids, entity.ClStrong, found)
 		})
 		if errors.Is(err, errNoCollection) {
 			return nil, nil
@@ -36,16 +31,22 @@ func (c *Client) Embeddings(ctx context.Context, g Generation, ids []rag.ChunkID
 	return found, nil
 }
 
-func readVectors(rows client.ResultSet, into map[rag.ChunkID]rag.Embedding) error {
+// vectors reads those of chunks, at most queryRows.
+func vectors(ctx context.Context, native *client.GrpcClient, g Generation, ids []rag.ChunkID, level entity.ConsistencyLevel, into map[rag.ChunkID]rag.Embedding) error {
+	rows, err := native.Query(ctx, g.name(), nil, columnChunk+" in "+list(ids), []string{columnChunk, columnDense},
+		client.WithSearchQueryConsistencyLevel(level), client.WithLimit(queryRows))
+	if err != nil {
+		return err
+	}
 	chunks, ok := rows.GetColumn(columnChunk).(*entity.ColumnInt64)
 	if !ok || chunks.Len() == 0 {
 		return nil // no rows, no column
 	}
-	vectors, ok := rows.GetColumn(columnDense).(*entity.ColumnFloatVector)
-	if !ok || vectors.Len() != chunks.Len() {
+	dense, ok := rows.GetColumn(columnDense).(*entity.ColumnFloatVector)
+	if !ok || dense.Len() != chunks.Len() {
 		return fmt.Errorf("read vectors: %d rows came with a %s column of %T", chunks.Len(), columnDense, rows.GetColumn(columnDense))
 	}
-	for i, v := range vectors.Data() {
+	for i, v := range dense.Data() {
 		into[rag.ChunkID(chunks.Data()[i])] = v
 	}
 	return nil

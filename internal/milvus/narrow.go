@@ -20,37 +20,27 @@ const narrowRows = 1000
 // 128), whatever the filter leaves in them. So a search that found fewer than it wanted may have missed some: the rows that the
 // filter leaves are listed, and the scores of those missing worked out here.
 func complete(ctx context.Context, native *client.GrpcClient, g Generation, s Search, expression string, found []rag.Candidate) ([]rag.Candidate, error) {
-	listed, err := native.Query(ctx, g.name(), nil, expression, []string{columnChunk},
-		client.WithSearchQueryConsistencyLevel(entity.ClBounded), client.WithLimit(narrowRows))
+	listed, err := listRows(ctx, native, g, expression, entity.ClBounded, narrowRows)
 	if err != nil {
 		return nil, err
 	}
-	column, ok := listed.GetColumn(columnChunk).(*entity.ColumnInt64)
-	if !ok {
-		return found, nil // no rows, no column
-	}
-	missing := missed(column.Data(), found)
+	missing := missed(listed, found)
 	if len(missing) == 0 {
 		return found, nil
 	}
-	rows, err := native.Query(ctx, g.name(), nil, columnChunk+" in "+list(missing), []string{columnChunk, columnDense},
-		client.WithSearchQueryConsistencyLevel(entity.ClBounded), client.WithLimit(narrowRows))
-	if err != nil {
+	into := map[rag.ChunkID]rag.Embedding{}
+	if err := vectors(ctx, native, g, missing, entity.ClBounded, into); err != nil {
 		return nil, err
 	}
-	vectors := map[rag.ChunkID]rag.Embedding{}
-	if err := readVectors(rows, vectors); err != nil {
-		return nil, err
-	}
-	return ranked(found, vectors, s), nil
+	return ranked(found, into, s), nil
 }
 
 // missed gives the ids that are not among those found.
-func missed(ids []int64, found []rag.Candidate) []rag.ChunkID {
+func missed(ids []rag.ChunkID, found []rag.Candidate) []rag.ChunkID {
 	var out []rag.ChunkID
 	for _, id := range ids {
-		if !slices.ContainsFunc(found, func(c rag.Candidate) bool { return int64(c.Chunk) == id }) {
-			out = append(out, rag.ChunkID(id))
+		if !slices.ContainsFunc(found, func(c rag.Candidate) bool { return c.Chunk == id }) {
+			out = append(out, id)
 		}
 	}
 	return out

@@ -212,8 +212,13 @@ func (c *Client) DeleteDocument(ctx context.Context, g Generation, id rag.Docume
 
 // query gives the chunk ids, at most queryRows, of the rows that fulfil an expression, by a strongly consistent read.
 func query(ctx context.Context, native *client.GrpcClient, g Generation, expression string) ([]rag.ChunkID, error) {
+	return listRows(ctx, native, g, expression, entity.ClStrong, queryRows)
+}
+
+// listRows gives the chunk ids, at most limit, of the rows that fulfil an expression.
+func listRows(ctx context.Context, native *client.GrpcClient, g Generation, expression string, level entity.ConsistencyLevel, limit int64) ([]rag.ChunkID, error) {
 	found, err := native.Query(ctx, g.name(), nil, expression, []string{columnChunk},
-		client.WithSearchQueryConsistencyLevel(entity.ClStrong), client.WithLimit(queryRows))
+		client.WithSearchQueryConsistencyLevel(level), client.WithLimit(limit))
 	if err != nil {
 		return nil, err
 	}
